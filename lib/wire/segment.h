@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "wire/seq_num.h"
+
+namespace pollux {
+
+// The control bits of RFC 9293, 3.1, in their places in the header.
+struct TcpFlags {
+  bool fin = false;
+  bool syn = false;
+  bool rst = false;
+  bool psh = false;
+  bool ack = false;
+  bool urg = false;
+  bool ece = false;
+  bool cwr = false;
+
+  static constexpr TcpFlags decode(std::uint8_t bits) {
+    return {(bits & 0x01) != 0, (bits & 0x02) != 0, (bits & 0x04) != 0, (bits & 0x08) != 0,
+            (bits & 0x10) != 0, (bits & 0x20) != 0, (bits & 0x40) != 0, (bits & 0x80) != 0};
+  }
+  constexpr std::uint8_t encode() const {
+    return static_cast<std::uint8_t>((fin ? 0x01 : 0) | (syn ? 0x02 : 0) | (rst ? 0x04 : 0) | (psh ? 0x08 : 0) |
+                                     (ack ? 0x10 : 0) | (urg ? 0x20 : 0) | (ece ? 0x40 : 0) | (cwr ? 0x80 : 0));
+  }
+  friend constexpr bool operator==(const TcpFlags&, const TcpFlags&) = default;
+};
+
+// RFC 7323, 3.2.
+struct Timestamps {
+  std::uint32_t val = 0;
+  std::uint32_t ecr = 0;
+  friend constexpr bool operator==(const Timestamps&, const Timestamps&) = default;
+};
+
+// RFC 2018, 3: numbers from `left` up to but without `right`.
+struct SackBlock {
+  SeqNum left;
+  SeqNum right;
+  friend constexpr bool operator==(const SackBlock&, const SackBlock&) = default;
+};
+
+struct SackBlocks {
+  static constexpr std::size_t kMax = 4;
+  std::array<SackBlock, kMax> blocks{};
+  std::uint8_t count = 0;
+
+  std::span<const SackBlock> all() const { return std::span{blocks}.first(count); }
+};
+
+// The options of one segment; what was absent, malformed or unknown is not there.
+struct TcpOptions {
+  std::optional<std::uint16_t> mss;         // RFC 9293, 3.7.1; in SYN only
+  std::optional<std::uint8_t> wind_shift;   // RFC 7323, 2; in SYN only; 0..14
+  bool sack_permitted = false;              // RFC 2018, 2; in SYN only
+  std::optional<Timestamps> ts;             // RFC 7323, 3
+  SackBlocks sack;                          // RFC 2018, 3
+};
+
+// One TCP segment as the state machine sees it: SEG.SEQ, SEG.ACK, SEG.LEN,
+// SEG.WND, SEG.UP of RFC 9293, 3.3.1. `wnd` is the field as it came, unscaled.
+struct Segment {
+  SeqNum seq;
+  SeqNum ack;
+  std::uint16_t wnd = 0;
+  std::uint16_t up = 0;
+  TcpFlags flags;
+  TcpOptions options;
+  std::span<const std::byte> text;
+
+  // SEG.LEN: the text, and one for each of SYN and FIN.
+  std::uint32_t len() const {
+    return static_cast<std::uint32_t>(text.size()) + (flags.syn ? 1u : 0u) + (flags.fin ? 1u : 0u);
+  }
+};
+
+// One line as packetdrill prints it: "S. 100:100(0) ack 7 win 65535 <mss 1460,...>".
+std::string to_string(const Segment& segment);
+
+}  // namespace pollux
