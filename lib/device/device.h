@@ -42,15 +42,15 @@ concept Device = requires(D d, std::span<Packet> out, std::uint32_t n, TxFrame f
   // contiguous; what the wire or the driver split is put together by the device.
   { d.receive(out) } -> std::same_as<std::size_t>;
   // Gives back the packets in `out` that nobody moved away.
-  { d.recycle(out) };
+  {d.recycle(out)};
   // A frame with room for n bytes; an empty one when there is no memory (counted) or n > max_frame.
   { d.allocate(n) } -> std::same_as<TxFrame>;
   // Queues the first n bytes of the frame. Ends the loan. Beyond tx_room() the frame is dropped and counted.
-  { d.send(f, n, o) };
+  {d.send(f, n, o)};
   // Gives an unsent frame back.
-  { d.discard(f) };
+  {d.discard(f)};
   // Hands queued frames to the wire. What it does not take stays queued, in order.
-  { d.flush() };
+  {d.flush()};
   // How many more frames may be queued this turn. At 0 a shard stops building segments.
   { d.tx_room() } -> std::same_as<std::size_t>;
   { d.features() } -> std::same_as<const DeviceFeatures&>;

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/expected.h"
+#include "wire/ip_address.h"
+
+namespace pollux::dpdk {
+
+// Gives the kernel's side of a tap these addresses (IPv6 without duplicate address
+// detection, so that they work at once) and brings it up.
+Expected<void, std::string> set_up_kernel_side(const std::string& interface, const std::vector<IpPrefix>& addresses);
+
+// The interface of this machine's kernel that has `address`, if any: two owners of
+// one address answer each other's segments with RST.
+std::optional<std::string> kernel_owns(const IpAddress& address);
+
+// Network interfaces the kernel knows, for error texts: "lo eth0".
+std::string kernel_interfaces();
+
+}  // namespace pollux::dpdk
