@@ -1,0 +1,209 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/memory.h"
+#include "base/siphash.h"
+#include "shard/hash_index.h"
+#include "time/instant.h"
+#include "wire/flow_key.h"
+#include "wire/seq_num.h"
+
+namespace pollux {
+
+// All that TIME-WAIT needs to know of a connection.
+struct TimeWaitEntry {
+  FlowKey key;
+  SeqNum snd_nxt;
+  SeqNum rcv_nxt;
+  std::uint32_t ts_recent = 0;      // TS.Recent (RFC 7323), where `timestamps`
+  std::uint32_t entered_ms = 0;     // milliseconds since the clock's origin, modulo 2^32; set by enter and restart
+  std::uint16_t rcv_wnd_field = 0;  // the window field to answer with
+  std::uint8_t listener = 0;        // for the owner
+  bool timestamps = false;          // in use on this connection
+  bool active_open = false;         // our port is an ephemeral one, to be given back
+};
+
+enum class Entered : std::uint8_t {
+  kEntered,
+  kEvictedOldest,  // entered; the oldest had to go before its time and was passed on
+  kRefused,        // the table is full and set to refuse
+};
+
+namespace time_wait_detail {
+
+// A record keeps for one connection what TimeWaitEntry says, in as few bytes as can be.
+struct Flags {
+  static constexpr std::uint8_t kLive = 1;
+  static constexpr std::uint8_t kTimestamps = 2;
+  static constexpr std::uint8_t kActiveOpen = 4;
+};
+
+struct RecordV4 {
+  std::uint32_t local, remote;  // network order
+  std::uint16_t local_port, remote_port;
+  std::uint32_t snd_nxt, rcv_nxt, ts_recent, entered_ms;
+  std::uint16_t rcv_wnd_field;
+  std::uint8_t listener, flags;
+
+  void pack(const TimeWaitEntry& entry);
+  TimeWaitEntry unpack() const;
+  FlowKey key() const;
+  bool has(const FlowKey& flow) const {
+    return remote_port == flow.remote_port && local_port == flow.local_port && remote == flow.remote.words()[3] &&
+           local == flow.local.words()[3];
+  }
+};
+static_assert(sizeof(RecordV4) == 32);
+
+struct RecordV6 {
+  IpAddress local, remote;
+  std::uint16_t local_port, remote_port;
+  std::uint32_t snd_nxt, rcv_nxt, ts_recent, entered_ms;
+  std::uint16_t rcv_wnd_field;
+  std::uint8_t listener, flags;
+
+  void pack(const TimeWaitEntry& entry);
+  TimeWaitEntry unpack() const;
+  FlowKey key() const { return {local, remote, local_port, remote_port}; }
+  bool has(const FlowKey& flow) const { return key() == flow; }
+};
+static_assert(sizeof(RecordV6) == 56);
+
+}  // namespace time_wait_detail
+
+// Connections in TIME-WAIT. 2MSL is the same for all, so they end in the order
+// they came: records stand in a ring, written at the tail, expired at the head,
+// and a hash index finds their places. Entering is one sequential write and one
+// write to the index.
+//
+//        expire -->                                        --> enter
+//      +------+------+------+------+------+------+------+------+
+//      | live | live | dead | live | dead | live | live | free |
+//      +------+------+------+------+------+------+------+------+
+//        head          ^ ended early, or restarted at the tail
+//
+// A record that ended early, or was entered anew because its 2MSL began again,
+// stays behind as a dead one until the head has passed it. So a ring has to be
+// sized for the connections that end within 2MSL, reused ones counted again; a
+// 64th is added for restarts. IPv6 has a ring of its own.
+//
+// No call takes longer than its budget: nothing is rehashed, moved or compacted.
+class TimeWaitTable {
+ public:
+  enum class FullPolicy : std::uint8_t { kRefuse, kEvictOldest };
+
+  struct Config {
+    std::uint32_t capacity_v4 = 0;
+    std::uint32_t capacity_v6 = 0;
+    Duration two_msl = 60s;  // rounded up to milliseconds; below 2^31 of them
+    FullPolicy full_policy = FullPolicy::kEvictOldest;
+    HashKey hash_key;  // that of the FlowTable: one hash of a segment then serves both
+    Pages pages = Pages::kTransparent;
+  };
+
+  // entered = size() + expired + reused + evicted, restarts not counted.
+  struct Counters {
+    std::uint64_t entered = 0;
+    std::uint64_t expired = 0;
+    std::uint64_t restarted = 0;
+    std::uint64_t restart_refused = 0;  // for want of room; the 2MSL that ran was kept
+    std::uint64_t reused = 0;           // removed early, for a new connection of the same key
+    std::uint64_t refused = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t peak = 0;  // highest size()
+  };
+
+  explicit TimeWaitTable(const Config& config);
+
+  std::uint64_t hash(const FlowKey& key) const { return siphash13_of(config_.hash_key, key); }
+  void prefetch(std::uint64_t hash, bool v4) const { v4 ? v4_.index.prefetch(hash) : v6_.index.prefetch(hash); }
+
+  // 2MSL begins now. The key must not be in the table. Whoever is evicted to make
+  // room goes to `on_evicted(const TimeWaitEntry&)`, which must not change the table.
+  template <class OnEvicted>
+  Entered enter(const TimeWaitEntry& entry, Instant now, OnEvicted&& on_evicted);
+
+  std::optional<TimeWaitEntry> find(const FlowKey& key) const { return find(key, hash(key)); }
+  std::optional<TimeWaitEntry> find(const FlowKey& key, std::uint64_t hash) const;
+
+  // What an acceptable segment changed. False when the key is not in the table.
+  bool update(const FlowKey& key, SeqNum rcv_nxt, std::uint32_t ts_recent);
+
+  // 2MSL begins again (RFC 9293, 3.10.7.4, eighth, TIME-WAIT). False when the key is not there.
+  bool restart(const FlowKey& key, Instant now);
+
+  // Ends it early, for a new connection (RFC 6191; RFC 9293, MAY-2). False when the key is not there.
+  bool remove(const FlowKey& key);
+
+  // Passes those whose 2MSL has passed to `on_expired(const TimeWaitEntry&)`, oldest
+  // first, and takes them out before; `on_expired` may change the table. Looks at
+  // `budget` records at most, dead ones counted. Returns how many it passed on.
+  template <class OnExpired>
+  std::size_t expire(Instant now, std::size_t budget, OnExpired&& on_expired);
+
+  // When expire has something to do: exact. Empty: nullopt.
+  std::optional<Instant> next_due(Instant now) const;
+
+  const Counters& counters() const { return counters_; }
+  std::uint32_t size() const { return v4_.index.size() + v6_.index.size(); }
+  std::uint32_t size_v4() const { return v4_.index.size(); }
+  std::uint32_t size_v6() const { return v6_.index.size(); }
+  // What was taken from the system, rings and indices; and the IPv4 part of it for each of capacity_v4.
+  std::size_t bytes() const { return v4_.bytes() + v6_.bytes(); }
+  double bytes_per_entry_v4() const;
+
+ private:
+  static constexpr std::uint32_t kNone = HashIndex::kNone;
+  // Expiry reads this many records ahead and brings their buckets near.
+  static constexpr std::uint32_t kBatch = 16;
+
+  template <class Record>
+  struct Ring {
+    Ring(std::uint32_t capacity, Pages pages);
+
+    Record& at(std::uint32_t position) const { return reinterpret_cast<Record*>(records.data())[position]; }
+    std::uint32_t after(std::uint32_t position) const { return position + 1 == slots ? 0 : position + 1; }
+    std::uint32_t before(std::uint32_t position) const { return position == 0 ? slots - 1 : position - 1; }
+    bool live(std::uint32_t position) const { return (at(position).flags & time_wait_detail::Flags::kLive) != 0; }
+    std::size_t bytes() const { return records.size() + index.bytes(); }
+
+    std::uint32_t locate(const FlowKey& key, std::uint64_t hash) const {
+      return index.find(hash, [&](std::uint32_t position) { return at(position).has(key); });
+    }
+    bool has_room();
+    std::uint32_t append();
+    void bury(std::uint32_t position);
+    void drop_dead_head();
+
+    std::uint32_t capacity;  // live records
+    std::uint32_t slots;     // live, dead and free ones
+    std::uint32_t head = 0;
+    std::uint32_t used = 0;  // live and dead ones, from the head on
+    Memory records;
+    HashIndex index;
+  };
+
+  static bool is_v4(const FlowKey& key) { return key.local.is_v4(); }
+  std::uint32_t milliseconds(Instant t) const;  // rounded up, so that nothing ends early
+  bool is_due(std::uint32_t entered_ms, std::uint32_t now_ms) const {
+    return static_cast<std::int32_t>(now_ms - entered_ms - two_msl_ms_) >= 0;
+  }
+
+  template <class Record, class OnEvicted>
+  Entered enter(Ring<Record>& ring, const TimeWaitEntry& entry, Instant now, OnEvicted&& on_evicted);
+  template <class Record, class OnExpired>
+  std::size_t expire(Ring<Record>& ring, Instant now, std::size_t& budget, OnExpired&& on_expired);
+  template <class Record>
+  bool restart(Ring<Record>& ring, const FlowKey& key, Instant now);
+
+  Config config_;
+  std::uint32_t two_msl_ms_;
+  Ring<time_wait_detail::RecordV4> v4_;
+  Ring<time_wait_detail::RecordV6> v6_;
+  Counters counters_;
+};
+
+}  // namespace pollux
