@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,8 +27,12 @@ enum class ChecksumWord : std::uint8_t { kUnknown, kGood, kBad };
 class Packet {
  public:
   Packet() = default;
-  Packet(std::span<std::byte> bytes, std::uint32_t true_size, PacketOwner* owner, void* handle)
-      : data_{bytes.data()},
+  // `capacity`: how many bytes may be written from the first of `bytes` on, if the
+  // buffer goes on behind them.
+  Packet(std::span<std::byte> bytes, std::uint32_t true_size, PacketOwner* owner, void* handle,
+         std::uint32_t capacity = 0)
+      : capacity_{std::max(capacity, static_cast<std::uint32_t>(bytes.size()))},
+        data_{bytes.data()},
         size_{static_cast<std::uint32_t>(bytes.size())},
         true_size_{true_size},
         owner_{owner},
@@ -43,22 +48,21 @@ class Packet {
   ~Packet() { reset(); }
 
   std::span<std::byte> bytes() const { return {data_, size_}; }
+  // bytes(), and what lies behind them in the same buffer.
+  std::span<std::byte> buffer() const { return {data_, capacity_}; }
   std::uint32_t true_size() const { return true_size_; }
   explicit operator bool() const { return data_ != nullptr; }
 
   // Gives the bytes back now.
   void reset() {
     if (owner_ != nullptr) owner_->take_back(handle_);
-    data_ = nullptr;
-    size_ = 0;
-    owner_ = nullptr;
+    forget();
   }
 
   // Ends the loan without giving back: the caller returns `handle` itself (a
   // device that frees a whole burst in one call).
   void* release() {
-    owner_ = nullptr;
-    data_ = nullptr;
+    forget();
     return handle_;
   }
 
@@ -66,7 +70,15 @@ class Packet {
   ChecksumWord tcp_checksum = ChecksumWord::kUnknown;
 
  private:
+  void forget() {
+    owner_ = nullptr;
+    data_ = nullptr;
+    size_ = 0;
+    capacity_ = 0;
+    true_size_ = 0;
+  }
   void swap(Packet& other) noexcept {
+    std::swap(capacity_, other.capacity_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(true_size_, other.true_size_);
@@ -76,6 +88,7 @@ class Packet {
     std::swap(tcp_checksum, other.tcp_checksum);
   }
 
+  std::uint32_t capacity_ = 0;  // beside the checksum words: the packet stays at 40 bytes
   std::byte* data_ = nullptr;
   std::uint32_t size_ = 0;
   std::uint32_t true_size_ = 0;
