@@ -71,7 +71,7 @@ struct IpPrefix {
   std::uint8_t length = 0;  // 0..32 for IPv4, 0..128 for IPv6
 
   static Expected<IpPrefix, std::string> parse(std::string_view text);
-  bool contains(const IpAddress& a) const;     // same family and same leading bits
+  bool contains(const IpAddress& a) const;             // same family and same leading bits
   bool is_subnet_broadcast(const IpAddress& a) const;  // IPv4, length < 31: all host bits one
   friend bool operator==(const IpPrefix&, const IpPrefix&) = default;
 };

@@ -57,11 +57,11 @@ struct SackBlocks {
 
 // The options of one segment; what was absent, malformed or unknown is not there.
 struct TcpOptions {
-  std::optional<std::uint16_t> mss;         // RFC 9293, 3.7.1; in SYN only
-  std::optional<std::uint8_t> wind_shift;   // RFC 7323, 2; in SYN only; 0..14
-  bool sack_permitted = false;              // RFC 2018, 2; in SYN only
-  std::optional<Timestamps> ts;             // RFC 7323, 3
-  SackBlocks sack;                          // RFC 2018, 3
+  std::optional<std::uint16_t> mss;        // RFC 9293, 3.7.1; in SYN only
+  std::optional<std::uint8_t> wind_shift;  // RFC 7323, 2; in SYN only; 0..14
+  bool sack_permitted = false;             // RFC 2018, 2; in SYN only
+  std::optional<Timestamps> ts;            // RFC 7323, 3
+  SackBlocks sack;                         // RFC 2018, 3
 };
 
 // One TCP segment as the state machine sees it: SEG.SEQ, SEG.ACK, SEG.LEN,
