@@ -1,0 +1,87 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "time/instant.h"
+
+namespace pollux::tcp {
+
+// A point in time in four bytes: milliseconds, modulo 2^32 (49.7 days). Two of
+// them can be compared when they lie less than 24 days apart.
+class Millis {
+ public:
+  constexpr Millis() = default;
+  constexpr explicit Millis(std::uint32_t value) : value_{value} {}
+  // Rounds up, so that a deadline is never early.
+  static Millis at(Instant t) { return Millis{static_cast<std::uint32_t>((t.time_since_epoch().count() + 999'999) / 1'000'000)}; }
+  // Rounds down: the millisecond that has begun.
+  static Millis floor(Instant t) { return Millis{static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000)}; }
+
+  constexpr std::uint32_t value() const { return value_; }
+  // Milliseconds from `earlier` to this one; negative if it is later.
+  constexpr std::int32_t since(Millis earlier) const { return static_cast<std::int32_t>(value_ - earlier.value_); }
+
+  // The instant this names, given that it lies within 24 days of `now`.
+  Instant instant(Instant now) const {
+    const Millis base = floor(now);
+    return Instant{std::chrono::milliseconds{now.time_since_epoch().count() / 1'000'000 + since(base)}};
+  }
+
+ private:
+  std::uint32_t value_ = 0;
+};
+
+// What a TCB knows of time, all of it. Timers that never run together share a place.
+enum class Timer : std::uint8_t {
+  kRetransmission,  // RFC 6298
+  kPersist,         // RFC 9293, 3.8.6.1; never together with kRetransmission
+  kDelayedAck,      // RFC 9293, 3.8.6.3
+  kKeepAlive,       // RFC 9293, 3.8.4
+  kTimeWait,        // 2MSL; in FIN-WAIT-2 the limit of an orphan. Never together with kKeepAlive
+};
+inline constexpr std::size_t kTimerCount = 5;  // keep beside the last one
+
+class Deadlines {
+ public:
+  void set(Timer timer, Instant when) {
+    clear_place(place(timer));
+    at_[place(timer)] = Millis::at(when);
+    armed_ = static_cast<std::uint8_t>(armed_ | bit(timer));
+  }
+  void clear(Timer timer) { armed_ = static_cast<std::uint8_t>(armed_ & ~bit(timer)); }
+  void clear_all() { armed_ = 0; }
+  bool armed(Timer timer) const { return (armed_ & bit(timer)) != 0; }
+  bool none() const { return armed_ == 0; }
+  bool due(Timer timer, Instant now) const { return armed(timer) && Millis::floor(now).since(at_[place(timer)]) >= 0; }
+  // The time the timer was set to; it must be armed.
+  Instant when(Timer timer, Instant now) const { return at_[place(timer)].instant(now); }
+
+  std::optional<Instant> next(Instant now) const {
+    if (armed_ == 0) return std::nullopt;
+    const Millis base = Millis::floor(now);
+    std::int32_t soonest = INT32_MAX;
+    for (std::size_t t = 0; t < kTimerCount; ++t) {
+      const auto timer = static_cast<Timer>(t);
+      if (armed(timer)) soonest = std::min(soonest, at_[place(timer)].since(base));
+    }
+    return Millis{base.value() + static_cast<std::uint32_t>(soonest)}.instant(now);
+  }
+
+ private:
+  static constexpr std::array<std::uint8_t, kTimerCount> kPlace = {0, 0, 1, 2, 2};
+  static constexpr std::size_t place(Timer timer) { return kPlace[static_cast<std::size_t>(timer)]; }
+  static constexpr std::uint8_t bit(Timer timer) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(timer)); }
+  void clear_place(std::size_t p) {
+    for (std::size_t t = 0; t < kTimerCount; ++t) {
+      if (kPlace[t] == p) clear(static_cast<Timer>(t));
+    }
+  }
+
+  std::array<Millis, 3> at_{};
+  std::uint8_t armed_ = 0;
+};
+
+}  // namespace pollux::tcp

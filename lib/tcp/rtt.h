@@ -1,0 +1,45 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tcp/config.h"
+#include "time/instant.h"
+
+namespace pollux::tcp {
+
+// SRTT, RTTVAR and RTO of RFC 6298, section 2. Kept in microseconds.
+class RttEstimator {
+ public:
+  bool sampled() const { return srtt_us_ != 0; }
+  Duration srtt() const { return std::chrono::microseconds{srtt_us_}; }
+  Duration rttvar() const { return std::chrono::microseconds{rttvar_us_}; }
+
+  // The retransmission timeout before any back-off (2.1 to 2.5).
+  Duration rto(const Config& config) const {
+    if (!sampled()) return config.rto_initial;
+    return std::clamp<Duration>(srtt() + std::max<Duration>(kGranularity, 4 * rttvar()), config.rto_min, config.rto_max);
+  }
+
+  // One measurement R. Karn's rule (section 3) is the caller's.
+  void sample(Duration r) {
+    const auto us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(r).count(), 1, std::int64_t{UINT32_MAX} / 16));
+    if (!sampled()) {  // 2.2
+      srtt_us_ = us;
+      rttvar_us_ = us / 2;
+      return;
+    }
+    const std::uint32_t error = srtt_us_ > us ? srtt_us_ - us : us - srtt_us_;
+    rttvar_us_ = rttvar_us_ - rttvar_us_ / 4 + error / 4;                      // 2.3, beta = 1/4
+    srtt_us_ = std::max<std::uint32_t>(1, srtt_us_ - srtt_us_ / 8 + us / 8);   // alpha = 1/8
+  }
+
+ private:
+  static constexpr Duration kGranularity = 1ms;  // G: a tick of the timer wheel
+
+  std::uint32_t srtt_us_ = 0;  // 0: no sample yet
+  std::uint32_t rttvar_us_ = 0;
+};
+
+}  // namespace pollux::tcp

@@ -1,0 +1,443 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/expected.h"
+#include "base/packet.h"
+#include "base/slab.h"
+#include "tcp/config.h"
+#include "tcp/congestion.h"
+#include "tcp/counters.h"
+#include "tcp/deadlines.h"
+#include "tcp/receive_queue.h"
+#include "tcp/rtt.h"
+#include "tcp/send_buffer.h"
+#include "tcp/state.h"
+#include "tcp/verdict.h"
+#include "time/instant.h"
+#include "time/timer_wheel.h"
+#include "wire/flow_key.h"
+#include "wire/segment.h"
+
+namespace pollux::tcp {
+
+// What a user call answers when it cannot be done; RFC 9293, 3.10 in its own words.
+enum class UserError : std::uint8_t {
+  kConnectionDoesNotExist,   // "connection does not exist"
+  kConnectionClosing,        // "connection closing": sending after CLOSE
+  kInsufficientResources,    // "insufficient resources"
+  kConnectionReset,          // "connection reset"
+};
+
+// Why a connection is over, as the application learns it (MUST-12).
+enum class Reason : std::uint8_t {
+  kNone,          // it is not
+  kFinished,      // both FINs sent, received and acknowledged
+  kReset,         // the peer's RST
+  kRefused,       // the peer's RST to our SYN, or ICMP port unreachable
+  kTimedOut,      // R2, user timeout or keep-alive
+  kUnreachable,   // ICMP host or net unreachable while opening; or the soft error behind a time-out
+  kAborted,       // our ABORT
+};
+
+// What only a connection with something to send, or unacknowledged, needs. Taken
+// from a slab when it begins and given back when all is acknowledged.
+struct Transmission {
+  SendBuffer buffer;
+  SeqNum recover;                    // RFC 6582; "recover"
+  SeqNum rtx_next;                   // [rtx_next, rtx_end): to be sent again after a time-out
+  SeqNum rtx_end;
+  SeqNum timed_seq;                  // the segment whose round trip is being measured ends here
+  SeqNum up;                         // SND.UP: after the urgent text
+  SeqNum pushed;                     // the application's last write ends here (PSH, MUST-61)
+  Millis stalled_since;              // when SND.UNA last moved, for R2
+  std::uint8_t retransmissions = 0;  // time-outs in a row; the back-off
+  std::uint8_t probes = 0;           // zero-window probes in a row; their back-off
+  std::uint8_t dup_acks = 0;
+  bool timing = false;
+  bool fast_recovery = false;
+  bool resend_head = false;          // fast retransmit: SND.UNA's segment goes once more
+  bool urgent = false;
+  bool sws_forced = false;           // the override time-out has passed: send what fits
+  bool app_waits = false;            // the application found the buffer full and wants to know of room
+  Instant timed_at;
+};
+
+// The memory of a shard's connections beside their TCBs.
+struct Stores {
+  Slab<Transmission> transmissions;
+  SliceStore slices;
+  Slab<ReceiveQueue> queues;
+  Slab<HeldText> held;
+};
+
+// What a TCB borrows while a verb runs: the shard's, the same for all.
+struct Env {
+  Instant now;
+  const Config& config;
+  Stores& stores;
+  Counters& counters;
+};
+
+// What an OPEN brings along.
+struct Opening {
+  SeqNum iss;                       // RFC 6528
+  std::uint32_t timestamp_offset = 0;
+  std::uint16_t mss = 536;          // what we can receive: MTU less IP and TCP headers (MUST-67)
+};
+
+// A segment that arrives, and the packet that it lies in. `fresh` comes back: text
+// that is in order and was not queued. The caller offers it to the application and
+// passes to keep() what the application left.
+struct Arrival {
+  const Segment& segment;
+  Packet& packet;
+  std::span<std::byte> fresh;
+};
+
+// A segment to be sent. Its text is `text_size` bytes that copy_text() fetches.
+struct Outgoing {
+  SeqNum seq;
+  SeqNum ack;
+  std::uint16_t wnd = 0;
+  std::uint16_t up = 0;
+  TcpFlags flags;
+  TcpOptions options;
+  std::uint32_t text_offset = 0;  // in the send buffer
+  std::uint32_t text_size = 0;
+};
+
+// What the application is to be told; taken by poll_events.
+struct Events {
+  bool opened : 1 = false;     // the handshake is done
+  bool eof : 1 = false;        // the peer's FIN, and all text before it has been read
+  bool writable : 1 = false;   // room in the send buffer again
+  bool urgent : 1 = false;     // RCV.UP moved (MUST-32)
+  bool soft_error : 1 = false; // R1 reached or an ICMP error that does not end the connection (MUST-47)
+  bool closed : 1 = false;     // the last event; see reason()
+  bool any() const { return opened || eof || writable || urgent || soft_error || closed; }
+};
+
+enum class IcmpError : std::uint8_t { kPortUnreachable, kProtocolUnreachable, kHostUnreachable, kNetUnreachable, kOther };
+
+// RFC 9293, 3.3.1. SND.WND is kept unscaled (in bytes).
+struct SendSpace {
+  SeqNum una;
+  SeqNum nxt;
+  std::uint32_t wnd = 0;
+  std::uint32_t max_wnd = 0;  // MAX.SND.WND of RFC 5961, 5.2
+  SeqNum wl1;
+  SeqNum wl2;
+  SeqNum iss;
+};
+
+struct ReceiveSpace {
+  SeqNum nxt;
+  SeqNum edge;               // right edge as last offered; RCV.WND = edge - nxt. Never moves left (SHLD-14)
+  SeqNum irs;
+  SeqNum up;                 // RCV.UP
+  SeqNum last_ack_sent;      // Last.ACK.sent of RFC 7323, 4.3
+};
+
+struct TimestampState {
+  std::uint32_t recent = 0;  // TS.Recent
+  Millis recent_at;          // when it was taken, for the 24 days of RFC 7323, 5.5
+  std::uint32_t offset = 0;
+};
+
+// A connection: the transmission control block of RFC 9293, 3.3.1, and everything
+// that may be done to it. Knows neither clock nor device nor table: time and bytes
+// come in with each verb, segments and events come out when asked for.
+//
+//   in:   segment_arrives, timers_due, and the user calls     -- they leave marks
+//   out:  poll_transmit, poll_events, next_deadline           -- they act on them
+//
+// One core owns it. Not thread-safe.
+class Tcb {
+ public:
+  Tcb() = default;
+  Tcb(const Tcb&) = delete;
+  Tcb& operator=(const Tcb&) = delete;
+
+  // --- Opening (open.cc) ---
+
+  // OPEN, active (3.10.1): CLOSED -> SYN-SENT.
+  void open_active(const FlowKey& key, const Opening& opening, const Options& options, Env& env);
+  // A SYN for a listener (3.10.7.2): LISTEN -> SYN-RECEIVED.
+  void open_passive(const FlowKey& key, const Segment& syn, const Opening& opening, const Options& options, Env& env);
+
+  // --- SEGMENT ARRIVES (segment_arrives.cc) ---
+
+  Verdict segment_arrives(Arrival& arrival, Env& env);
+
+  // --- Time (timeouts.cc) ---
+
+  void timers_due(Env& env);
+  std::optional<Instant> next_deadline(Instant now) const { return deadlines_.next(now); }
+
+  // --- ICMP (RFC 5927): `seq` is the sequence number quoted ---
+
+  void icmp_error(IcmpError error, SeqNum seq, Env& env);
+
+  // --- User calls (user_calls.cc) ---
+
+  // SEND: queues a copy; returns how many bytes were taken (0: the buffer is full, and
+  // Events::writable will come). After CLOSE: kConnectionClosing.
+  Expected<std::uint32_t, UserError> send(std::span<const std::byte> text, Env& env);
+  // SEND without a copy, all or nothing; the bytes must stay until the connection ends.
+  Expected<std::uint32_t, UserError> send_reference(std::span<const std::byte> text, Env& env);
+  // SEND with URGENT: the last byte of `text` is the end of urgent data (3.8.5).
+  Expected<std::uint32_t, UserError> send_urgent(std::span<const std::byte> text, Env& env);
+  // How many bytes send() would take now.
+  std::uint32_t send_room(const Env& env) const;
+
+  // Puts away in-order text that the application did not take (see Arrival::fresh).
+  void keep(std::span<std::byte> text, Packet&& packet, Env& env);
+  // RECEIVE: unread text that lies together; empty if there is none.
+  std::span<const std::byte> readable(const Env& env) const;
+  // Takes the first n bytes of readable().
+  void consume(std::uint32_t n, Env& env);
+  // Unread bytes up to the end of urgent data; 0: none is pending (MUST-33).
+  std::uint32_t urgent_ahead(const Env& env) const;
+
+  // CLOSE (3.10.4) of our direction only; the peer may go on sending.
+  Expected<void, UserError> shutdown(Env& env);
+  // CLOSE of both: what arrives from now on is answered with a reset; so is unread text (SHLD-3).
+  void close(Env& env);
+  // ABORT (3.10.5).
+  void abort(Env& env);
+
+  void set_nodelay(bool on);
+  void set_keep_alive(const KeepAlive& keep_alive, Env& env);
+  void set_user_timeout(Duration timeout);  // MUST-21; 0: Config::r2
+  void set_ttl(std::uint8_t ttl) { ttl_ = ttl; }
+  void set_tos(std::uint8_t tos) { tos_ = tos; }
+
+  // --- Output (transmit.cc) ---
+
+  // The next segment to send, with at most `max_text` bytes (a multiple of the segment
+  // size where the device segments; 0: one segment). Called until nothing comes.
+  std::optional<Outgoing> poll_transmit(std::uint32_t max_text, Env& env);
+  bool wants_to_transmit() const { return may_transmit_; }
+  // Fetches the text of `segment`, which poll_transmit has just returned.
+  void copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env);
+
+  bool has_events() const { return events_.any(); }
+  Events poll_events();
+
+  // Gives back all memory outside of the TCB itself. Before the TCB is freed.
+  void release(Env& env);
+
+  // --- STATUS (3.10.6) ---
+
+  State state() const { return state_; }
+  const FlowKey& key() const { return key_; }
+  Reason reason() const { return reason_; }
+  const SendSpace& snd() const { return snd_; }
+  const ReceiveSpace& rcv() const { return rcv_; }
+  const TimestampState& ts() const { return ts_; }
+  std::uint32_t rcv_wnd() const { return distance(rcv_.nxt, rcv_.edge); }
+  std::uint32_t flight_size() const { return distance(snd_.una, snd_.nxt); }
+  std::uint32_t unread(const Env& env) const;
+  std::uint32_t unsent(const Env& env) const;
+  const Congestion& congestion() const { return congestion_; }
+  const RttEstimator& rtt() const { return rtt_; }
+  std::uint32_t smss() const { return smss_; }
+  std::uint16_t rcv_mss_offered() const { return offered_mss_; }
+  std::uint8_t ttl() const { return ttl_; }
+  std::uint8_t tos() const { return tos_; }
+  bool timestamps() const { return flag(kTimestamps); }
+  bool window_scaled() const { return flag(kWindowScaled); }
+  bool sack_permitted() const { return flag(kSackPermitted); }
+  std::uint8_t snd_shift() const { return snd_wind_shift_; }
+  std::uint8_t rcv_shift() const { return rcv_wind_shift_; }
+  bool passive() const { return flag(kPassive); }
+  bool closed_by_user() const { return flag(kUserClosed); }
+  bool nodelay() const { return flag(kNoDelay); }
+  bool keep_alive_on() const { return flag(kKeepAliveOn); }
+  Millis handshake_sent_at() const { return handshake_at_; }
+
+  // Everything that must be true between verbs; checked after each in assertion builds.
+  bool invariants_hold(const Env& env) const;
+
+  // --- What the shard keeps in here ---
+
+  TimerNode timer;                     // of the shard's wheel
+  std::uint32_t ready_next = 0;        // list of TCBs with something to send
+  std::uint32_t generation = 0;        // tells a handle of an earlier connection
+  std::uint16_t next_hop = 0;          // index in the neighbour table
+  std::uint16_t listener = 0;          // who accepted it; the ports' owner
+  bool in_ready_list = false;
+  bool ephemeral = false;              // the local port came from EphemeralPorts
+  std::uint64_t user = 0;              // the application's
+
+ private:
+  friend struct HandshakeRecord;  // half_open.cc: packs and unpacks SYN-RECEIVED
+  friend struct TimeWaitRecord;   // time_wait.cc: packs and unpacks TIME-WAIT
+
+  enum Flag : std::uint16_t {
+    kPassive = 1 << 0,         // came from LISTEN (MUST-11)
+    kTimestamps = 1 << 1,      // both sides sent the option
+    kWindowScaled = 1 << 2,
+    kSackPermitted = 1 << 3,
+    kFinSent = 1 << 4,         // SND.NXT has passed our FIN
+    kUserClosed = 1 << 5,      // close(), not just shutdown()
+    kNoDelay = 1 << 6,
+    kKeepAliveOn = 1 << 7,
+    kSynRetransmitted = 1 << 8,
+    kUrgentPending = 1 << 9,   // RCV.UP is ahead of what was read
+    kEofPending = 1 << 10,     // FIN taken, unread text in front of it
+    kDelayedAckOwed = 1 << 11,
+  };
+  bool flag(Flag f) const { return (flags_ & f) != 0; }
+  void set(Flag f, bool on = true) { flags_ = static_cast<std::uint16_t>(on ? flags_ | f : flags_ & ~f); }
+
+  // What output owes; poll_transmit pays.
+  struct Marks {
+    bool syn : 1 = false;        // SYN or SYN-ACK, by state
+    bool ack : 1 = false;        // an ACK now
+    bool rst : 1 = false;        // our abort
+    bool probe : 1 = false;      // zero-window probe
+    bool keep_alive : 1 = false;
+    bool delay : 1 = false;      // an ACK, but it may wait
+  };
+
+  // One door each.
+  void enter(State next, Env& env);
+  void end(Reason reason, Env& env);  // enter(kClosed) and say why
+  void advance_una(SeqNum ack, Env& env);
+  void advance_rcv_nxt(std::uint32_t n, Env& env);
+  void offer_window(SeqNum edge);
+
+  // open.cc
+  void set_up(const FlowKey& key, const Opening& opening, const Options& options);
+  void take_syn(const Segment& syn, Env& env);
+  void established(Env& env);
+
+  // segment_arrives.cc
+  Verdict arrives_in_closed(const Segment& seg) const;                 // 3.10.7.1
+  Verdict arrives_in_syn_sent(Arrival& arrival, Env& env);              // 3.10.7.3
+  Verdict arrives_in_other_states(Arrival& arrival, Env& env);          // 3.10.7.4
+  Verdict check_new_syn(const Segment& seg);
+  Verdict check_syn_again(Arrival& arrival, Env& env);
+  Verdict check_timestamp(const Segment& seg, Env& env);
+  Verdict check_sequence(const Segment& seg, Env& env);
+  Verdict check_rst(const Segment& seg, Env& env);
+  Verdict check_syn(const Segment& seg, Env& env);
+  Verdict check_ack(const Segment& seg, Env& env);
+  void check_urg(const Segment& seg);
+  Verdict take_text(Arrival& arrival, Env& env);
+  void take_fin(const Segment& seg, Env& env);
+  void fin_arrived(Env& env);
+  bool take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env);
+  Verdict hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env);
+  void challenge_ack(const Segment& seg, Env& env);
+  void note_timestamp(const Segment& seg, Env& env);
+  void owe_ack() { marks_.ack = true; may_transmit_ = true; }
+  void owe_ack_for_text(std::uint32_t text_size, Env& env);
+  void our_fin_acknowledged(Env& env);
+  void heard_from_peer(Env& env);
+
+  // ack handling (acknowledgment.cc)
+  void take_ack(const Segment& seg, Env& env);
+  void new_ack(const Segment& seg, Env& env);
+  void duplicate_ack(Env& env);
+  bool is_duplicate_ack(const Segment& seg, const Env& env) const;
+  void update_send_window(const Segment& seg, Env& env);
+  void measure_rtt(const Segment& seg, Env& env);
+  void leave_or_continue_recovery(std::uint32_t acked, Env& env);
+  Duration retransmission_timeout_length(const Env& env) const;
+  void arm_retransmission(Env& env);
+
+  // timeouts.cc
+  void retransmission_timeout(Env& env);
+  void persist_timeout(Env& env);
+  void keep_alive_timeout(Env& env);
+  void time_wait_timeout(Env& env);
+  void arm_keep_alive(Env& env);
+  bool past_r2(Env& env) const;
+  Duration r2(const Env& env) const;
+
+  // transmit.cc
+  std::optional<Outgoing> make_syn(Env& env);
+  std::optional<Outgoing> make_reset(Env& env);
+  std::optional<Outgoing> make_retransmission(Env& env);
+  std::optional<Outgoing> make_new_text(std::uint32_t max_text, Env& env);
+  std::optional<Outgoing> make_probe(Env& env);
+  std::optional<Outgoing> make_ack(Env& env);
+  Outgoing segment_at(SeqNum seq, Env& env);
+  void add_text(Outgoing& out, std::uint32_t size, Env& env);
+  std::uint32_t usable_window(const Env& env) const;
+  bool worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env) const;
+  void wait_for_window(Env& env);
+  void note_sent(const Outgoing& out, Env& env);
+  void choose_window(Env& env);
+  std::uint16_t window_field() const;
+  std::uint32_t timestamp_now(const Env& env) const;
+  SeqNum first_text(const Env& env) const;  // sequence number of the send buffer's first byte
+  SeqNum text_end(const Env& env) const;    // after its last
+  bool fin_wanted() const { return sending_is_closed(state_) && state_ != State::kTimeWait; }
+
+  Transmission* transmission(const Env& env) const {
+    return transmission_ == kNone ? nullptr : &env.stores.transmissions[transmission_];
+  }
+  ReceiveQueue* queue(const Env& env) const { return queue_ == kNone ? nullptr : &env.stores.queues[queue_]; }
+  Transmission& begin_transmission(Env& env);
+  void end_transmission_if_idle(Env& env);
+  ReceiveQueue* begin_queue(Env& env);
+  void end_queue_if_empty(Env& env);
+
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  // First what a segment in ESTABLISHED reads and writes.
+  FlowKey key_;
+  State state_ = State::kClosed;
+  Marks marks_;
+  Events events_;
+  bool may_transmit_ = false;
+  std::uint16_t flags_ = 0;
+  std::uint8_t snd_wind_shift_ = 0;
+  std::uint8_t rcv_wind_shift_ = 0;
+  SendSpace snd_;
+  ReceiveSpace rcv_;
+  TimestampState ts_;
+  Deadlines deadlines_;
+  std::uint16_t smss_ = 536;           // text of a full-sized segment, options deducted (MUST-16)
+  std::uint16_t rmss_ = 0;             // largest text received, for the "every second segment" rule
+  std::uint16_t offered_mss_ = 536;    // what our MSS option says
+  std::uint32_t transmission_ = kNone;
+  std::uint32_t queue_ = kNone;
+  Congestion congestion_;
+  RttEstimator rtt_;
+  // Then what is seldom touched.
+  Millis heard_at_;                    // last segment from the peer
+  Millis sent_at_;                     // last text sent (RFC 5681, 4.1: restart after idle)
+  Millis challenged_at_;               // last challenge ACK
+  Millis handshake_at_;                // first SYN or SYN-ACK sent
+  std::uint32_t user_timeout_ms_ = 0;
+  std::uint16_t keep_alive_idle_s_ = 7200;
+  std::uint16_t keep_alive_interval_s_ = 75;
+  std::uint8_t keep_alive_count_ = 10;
+  std::uint8_t keep_alive_sent_ = 0;
+  std::uint8_t ttl_ = 64;
+  std::uint8_t tos_ = 0;
+  Reason reason_ = Reason::kNone;
+  Reason soft_error_ = Reason::kNone;
+};
+
+// Table slot (at most 10 B) and all else included, an idle connection has 256 B.
+static_assert(sizeof(Tcb) <= 240);
+
+// RFC 9293, 3.5.2: the reset that answers a segment which no connection wants. It is
+// a function of that segment alone. Never for a RST.
+struct ResetReply {
+  SeqNum seq;
+  SeqNum ack;
+  bool with_ack = false;
+};
+ResetReply reset_for(const Segment& segment);
+
+}  // namespace pollux::tcp
