@@ -127,14 +127,31 @@ WireDrop parse_v4(std::span<const std::byte> bytes, const ParsePolicy& policy, C
   return WireDrop::kIpProtocol;
 }
 
+// Neither of a group nor of ::/32, where all the special addresses are.
+bool is_plain(const IpAddress& a) {
+  const std::uint32_t first = from_big_endian(a.words()[0]);
+  return first != 0 && first >> 24 != 0xff;
+}
+
 // IPv4-mapped addresses must not come in as IPv6 packets: a FlowKey holds both
 // families, and such a packet would pass for one of IPv4.
 WireDrop check_v6_addresses(const IpAddress& source, const IpAddress& destination) {
-  if (source.is_v4() || source.is_loopback() || source.is_multicast()) return WireDrop::kIpSource;  // MUST-63
-  if (destination.is_v4() || destination.is_loopback() || destination.is_unspecified()) {
-    return WireDrop::kIpDestination;
+  if (!is_plain(source)) {
+    if (source.is_v4() || source.is_loopback() || source.is_multicast()) return WireDrop::kIpSource;  // MUST-63
+  }
+  if (!is_plain(destination)) {
+    if (destination.is_v4() || destination.is_loopback() || destination.is_unspecified()) {
+      return WireDrop::kIpDestination;
+    }
   }
   if (source == destination) return WireDrop::kIpLand;
+  return WireDrop::kNone;
+}
+
+// Neighbour discovery alone speaks to groups, and without an address.
+WireDrop check_v6_unicast(const IpAddress& source, const IpAddress& destination) {
+  if (!is_plain(source) && source.is_unspecified()) return WireDrop::kIpSource;
+  if (!is_plain(destination) && destination.is_multicast()) return WireDrop::kIpGroupDestination;  // MUST-57
   return WireDrop::kNone;
 }
 
@@ -158,11 +175,7 @@ WireDrop parse_v6(std::span<const std::byte> bytes, const ParsePolicy& policy, C
     drop = check_icmp_v6(upper->bytes, policy.checksums, parsed);
   }
   if (drop != WireDrop::kNone) return drop;
-  // Neighbour discovery alone speaks to groups, and without an address.
-  if (parsed.kind == FrameKind::kNd) return WireDrop::kNone;
-  if (parsed.key.remote.is_unspecified()) return WireDrop::kIpSource;
-  if (parsed.key.local.is_multicast()) return WireDrop::kIpGroupDestination;  // MUST-57
-  return WireDrop::kNone;
+  return parsed.kind == FrameKind::kNd ? WireDrop::kNone : check_v6_unicast(parsed.key.remote, parsed.key.local);
 }
 
 // `type` is none that is served.
