@@ -15,8 +15,9 @@ namespace pollux {
 struct TimerNode {
   static constexpr std::uint32_t kUnarmed = 0xffffffff;
 
-  std::uint32_t next = kUnarmed;  // towards the tail of its list
-  std::uint32_t prev = kUnarmed;  // towards the head; at the head the list's own number; kUnarmed where in no list
+  // Neighbours in its list; at the ends of the list, the list itself.
+  std::uint32_t next = kUnarmed;
+  std::uint32_t prev = kUnarmed;
   std::uint32_t deadline_tick = 0;
 };
 static_assert(sizeof(TimerNode) == 12);
@@ -37,8 +38,8 @@ static_assert(sizeof(TimerNode) == 12);
 class TimerWheel {
  public:
   static constexpr Duration kTick = 1ms;
-  // Deadlines farther away than this come up early, at the horizon.
-  static constexpr std::uint32_t kHorizonTicks = std::uint32_t{1} << 31;
+  // Deadlines farther away than this, 49 days less some hours, come up early, at the horizon.
+  static constexpr std::uint32_t kHorizonTicks = 0xfe000000;
 
   // The node of owner `id` is at `first_node` + `id` * `stride`; ids below 2^31.
   TimerWheel(Instant start, void* first_node, std::size_t stride);
@@ -51,7 +52,9 @@ class TimerWheel {
 
   // No effect on a timer that is not armed.
   void disarm(std::uint32_t id) {
-    if (armed(id)) unlink(id);
+    if (!armed(id)) return;
+    unlink(id);
+    --size_;
   }
 
   bool armed(std::uint32_t id) const { return node(id).prev != TimerNode::kUnarmed; }
@@ -76,7 +79,7 @@ class TimerWheel {
       while (!empty(kFiring)) {
         if (passed == budget) return passed;
         const std::uint32_t id = lists_[kFiring].head;
-        unlink(id);
+        disarm(id);
         ++passed;
         on_due(id);
       }
@@ -97,13 +100,19 @@ class TimerWheel {
   // Lists beside the slots of the wheel.
   static constexpr std::uint32_t kFiring = kLevels * kSlots;  // due, passed on first to last
   static constexpr std::uint32_t kOverdue = kFiring + 1;      // armed too late; for the next advance
-  static constexpr std::uint32_t kDescending = kFiring + 2;   // of a slot that time has entered, to be moved down
+  static constexpr std::uint32_t kDescending = kFiring + 2;   // from a slot that time has entered, to be moved down
   static constexpr std::uint32_t kLists = kFiring + 3;
-  static constexpr std::uint32_t kHeadMark = std::uint32_t{1} << 31;  // in `prev`: a list number follows
+  static constexpr std::uint32_t kEnd = std::uint32_t{1} << 31;  // in a link: this is the end of the list that follows
 
   struct List {
     std::uint32_t head = TimerNode::kUnarmed;
     std::uint32_t tail = TimerNode::kUnarmed;
+  };
+
+  // The next slot with something in it, and the tick when time enters it.
+  struct Event {
+    std::int64_t tick;
+    std::uint32_t list;
   };
 
   TimerNode& node(std::uint32_t id) const {
@@ -118,16 +127,18 @@ class TimerWheel {
   void append(std::uint32_t list, std::uint32_t id);
   void unlink(std::uint32_t id);
   void splice(std::uint32_t from, std::uint32_t onto);
+  void set_occupied(std::uint32_t list, bool occupied);
   void take_overdue() {
     if (!empty(kOverdue)) splice(kOverdue, kFiring);
   }
 
-  // Puts a node into the slot that its deadline tick, after tick_, belongs in.
+  // Puts a node into the slot of its deadline, which comes after tick_.
   void place(std::uint32_t id);
+  // Goes on to the next tick, `limit` at most, at which something is due. False: there is none, or no more moves.
   bool step(std::int64_t limit, std::size_t& moves);
   bool descend(std::size_t& moves);
-  std::optional<std::uint32_t> first_slot(std::uint32_t level) const;
-  std::optional<std::int64_t> next_event() const;
+  std::optional<std::uint32_t> first_occupied(std::uint32_t level, std::uint32_t from) const;
+  std::optional<Event> next_event() const;
 
   Instant start_;
   std::byte* first_node_;
