@@ -84,7 +84,7 @@ ReceiveQueue::Held ReceiveQueue::hold(Slab<HeldText>& store, SeqNum seq, std::sp
   if (!touches_before && !place.touches_behind && !replaces && ranges() >= max_ranges) return Held::kNoRoom;
   if (!copied) {
     const std::uint64_t size = std::uint64_t{true_size_} - place.dropped_size + packet.true_size();
-    if (size > max_true_size || (store.full() && !replaces)) return Held::kNoRoom;
+    if (size > std::max(max_true_size, true_size_) || (store.full() && !replaces)) return Held::kNoRoom;
   }
 
   keep_held_bytes(store, seq, text);
@@ -108,8 +108,7 @@ ReceiveQueue::Held ReceiveQueue::hold(Slab<HeldText>& store, SeqNum seq, std::sp
 
 // Cuts off what the range before and the range behind hold already. What is left of
 // `text` begins with a byte that is new, unless nothing is left.
-ReceiveQueue::Place ReceiveQueue::trim_and_place(const Slab<HeldText>& store, SeqNum& seq,
-                                                 std::span<std::byte>& text) {
+ReceiveQueue::Place ReceiveQueue::trim_and_place(const Slab<HeldText>& store, SeqNum& seq, std::span<std::byte>& text) {
   const auto none = out_of_order_.end();
   const auto after = out_of_order_.upper_bound(seq, BySeq{});
   Place place{.before = none, .first = after, .behind = after, .touches_behind = false, .dropped_size = 0};
@@ -138,7 +137,8 @@ ReceiveQueue::Place ReceiveQueue::trim_and_place(const Slab<HeldText>& store, Se
 void ReceiveQueue::keep_held_bytes(const Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text) const {
   if (out_of_order_.empty()) return;
   const SeqNum end = seq + size_of(text);
-  for (auto range = out_of_order_.lower_bound(seq, BySeq{}); range != out_of_order_.end() && range->seq < end; ++range) {
+  for (auto range = out_of_order_.lower_bound(seq, BySeq{}); range != out_of_order_.end() && range->seq < end;
+       ++range) {
     for (std::uint32_t i = store.index_of(*range); i != kNone && store[i].seq < end; i = store[i].next) {
       const HeldText& piece = store[i];
       const std::uint32_t at = distance(seq, piece.seq);

@@ -59,7 +59,7 @@ class ReceiveQueue {
   // Out of order: text wholly after RCV.NXT. Bytes that are already held stay as they
   // are (the first to arrive wins); kDuplicate if that is all of them. kNoRoom, and
   // nothing done, if there would be more than `max_ranges` ranges, true_size() would
-  // exceed `max_true_size`, or no HeldText is free. O(log n) amortised: a look at every
+  // grow beyond `max_true_size`, or no HeldText is free. O(log n) amortised: a look at every
   // piece of a range is paid for by dropping it.
   Held hold(Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text, Packet&& packet, std::uint32_t max_ranges,
             std::uint32_t max_true_size);
@@ -99,14 +99,14 @@ class ReceiveQueue {
     bool operator()(SeqNum a, const HeldText& b) const { return a < b.seq; }
     bool operator()(const HeldText& a, SeqNum b) const { return a.seq < b; }
   };
-  using Ranges = boost::intrusive::avl_set<
-      HeldText, boost::intrusive::compare<BySeq>,
-      boost::intrusive::member_hook<HeldText, decltype(HeldText::hook), &HeldText::hook>>;
+  using Ranges =
+      boost::intrusive::avl_set<HeldText, boost::intrusive::compare<BySeq>,
+                                boost::intrusive::member_hook<HeldText, decltype(HeldText::hook), &HeldText::hook>>;
 
   // Where a segment that is to be held falls among the ranges.
   struct Place {
-    Ranges::iterator before;     // ends where the new text begins; end() if none does
-    Ranges::iterator first;      // the ranges [first, behind) lie wholly in the new text
+    Ranges::iterator before;  // ends where the new text begins; end() if none does
+    Ranges::iterator first;   // the ranges [first, behind) lie wholly in the new text
     Ranges::iterator behind;
     bool touches_behind;         // `behind` begins where the new text ends
     std::uint32_t dropped_size;  // true size of [first, behind)

@@ -32,7 +32,7 @@ struct Block {
 
 // Where the send buffers of a shard's connections take slices and blocks from.
 struct SliceStore {
-  SliceStore(std::uint32_t slices, std::uint32_t blocks) : slices{slices}, blocks{blocks} {}
+  SliceStore(std::uint32_t slice_count, std::uint32_t block_count) : slices{slice_count}, blocks{block_count} {}
   Slab<Slice> slices;
   Slab<Block> blocks;
 };
@@ -76,8 +76,8 @@ class SendBuffer {
   std::uint32_t head_ = kNone;
   std::uint32_t tail_ = kNone;
   std::uint32_t size_ = 0;
-  std::uint32_t cursor_ = kNone;        // slice in which the last copy ended
-  std::uint32_t cursor_offset_ = 0;     // offset of that slice's first byte from the front
+  std::uint32_t cursor_ = kNone;     // slice in which the last copy ended
+  std::uint32_t cursor_offset_ = 0;  // offset of that slice's first byte from the front
 };
 
 }  // namespace pollux::tcp
