@@ -90,7 +90,10 @@ class RingDevice : public MbufDevice<RingWire> {
 };
 static_assert(Device<RingDevice>);
 
-// Says which core a received frame belongs to: an index below the number of cores.
+// The owner of frames that all cores have to see (ARP, neighbour discovery).
+inline constexpr unsigned kEveryCore = ~0u;
+
+// Says which core a received frame belongs to: an index below the number of cores, or kEveryCore.
 template <class F>
 concept OwnerOf = requires(F f, std::span<const std::byte> frame) {
   { f(frame) } -> std::convertible_to<unsigned>;
@@ -99,6 +102,26 @@ concept OwnerOf = requires(F f, std::span<const std::byte> frame) {
 inline std::span<const std::byte> first_segment(const rte_mbuf& mbuf) {
   return {rte_pktmbuf_mtod(&mbuf, const std::byte*), mbuf.data_len};
 }
+
+// Mbufs on their way to one core, gathered over a burst.
+struct StagedMbufs {
+  static constexpr unsigned kRoom = 64;
+  unsigned count = 0;
+  std::array<rte_mbuf*, kRoom> mbufs;
+
+  void add(rte_mbuf* mbuf) { mbufs[count++] = mbuf; }
+  // A copy, so that no two cores have the same bytes; none where there is no memory.
+  void add_copy(rte_mbuf* mbuf) {
+    rte_mbuf* copy = rte_pktmbuf_copy(mbuf, mbuf->pool, 0, UINT32_MAX);
+    if (copy != nullptr) add(copy);
+  }
+  // Into `ring`; how many it had no room for (those are freed).
+  unsigned push(rte_ring* ring) {
+    const unsigned lost = count - push_or_free(ring, mbufs.data(), count);
+    count = 0;
+    return lost;
+  }
+};
 
 // The rings of one stack core, as the port's core sees them.
 struct Lane {
@@ -132,8 +155,13 @@ class PortCore {
     const std::uint16_t n = wire_.receive(mbufs.data(), kBurst);
     for (std::uint16_t i = 0; i < n; ++i) rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void*));
     for (std::uint16_t i = 0; i < n; ++i) {
-      Staged& staged = staged_[owner_of(first_segment(*mbufs[i]))];
-      staged.mbufs[staged.count++] = mbufs[i];
+      const unsigned owner = owner_of(first_segment(*mbufs[i]));
+      if (owner == kEveryCore) [[unlikely]] {
+        for (std::size_t lane = 1; lane < staged_.size(); ++lane) staged_[lane].add_copy(mbufs[i]);
+        staged_[0].add(mbufs[i]);
+      } else {
+        staged_[owner].add(mbufs[i]);
+      }
     }
     if (n != 0) hand_over();
     return n;
@@ -150,17 +178,12 @@ class PortCore {
  private:
   static constexpr std::uint16_t kBurst = 64;
 
-  struct Staged {
-    unsigned count = 0;
-    std::array<rte_mbuf*, kBurst> mbufs;
-  };
-
   void hand_over();
   void fetch(Lane& lane);
 
   QueueWire wire_;
   std::vector<Lane> lanes_;
-  std::vector<Staged> staged_;
+  std::vector<StagedMbufs> staged_;
   std::size_t next_lane_ = 0;  // who is asked first, in turn: no lane starves the others
   unsigned pending_count_ = 0;
   std::array<rte_mbuf*, 4 * kBurst> pending_{};
@@ -179,26 +202,45 @@ struct SteeringWire {
   std::vector<rte_ring*> inboxes;  // of every core, ours too; many producers, one consumer
   std::uint64_t resteered = 0;     // packets passed on
   std::uint64_t lost = 0;          // ... that found the inbox full
+  std::vector<StagedMbufs> staged = std::vector<StagedMbufs>(inboxes.size());
 
   std::uint16_t receive(rte_mbuf** mbufs, std::uint16_t n) {
     std::uint16_t kept = pop_burst(inboxes[self], mbufs, n / 2u);
     rte_mbuf** fresh = mbufs + kept;
     const std::uint16_t got = queue.receive(fresh, static_cast<std::uint16_t>(n - kept));
     for (std::uint16_t i = 0; i < got; ++i) rte_prefetch0(rte_pktmbuf_mtod(fresh[i], void*));
+    bool foreign = false;
     for (std::uint16_t i = 0; i < got; ++i) {
-      rte_mbuf* mbuf = fresh[i];
-      const unsigned owner = owner_of(first_segment(*mbuf));
-      if (owner == self) {
-        mbufs[kept++] = mbuf;
+      const unsigned owner = owner_of(first_segment(*fresh[i]));
+      if (owner == self) [[likely]] {
+        mbufs[kept++] = fresh[i];
+        continue;
+      }
+      foreign = true;
+      if (owner == kEveryCore) {
+        share(fresh[i]);
+        mbufs[kept++] = fresh[i];
       } else {
         ++resteered;
-        lost += 1 - push_or_free(inboxes[owner], &mbuf, 1);
+        staged[owner].add(fresh[i]);
       }
     }
+    if (foreign) hand_over();
     return kept;
   }
   std::uint16_t transmit(rte_mbuf** mbufs, std::uint16_t n) { return queue.transmit(mbufs, n); }
   bool prepare(rte_mbuf* mbuf) { return queue.prepare(mbuf); }
+
+  void share(rte_mbuf* mbuf) {
+    for (unsigned core = 0; core < staged.size(); ++core) {
+      if (core != self) staged[core].add_copy(mbuf);
+    }
+  }
+  void hand_over() {
+    for (unsigned core = 0; core < staged.size(); ++core) {
+      if (staged[core].count != 0) lost += staged[core].push(inboxes[core]);
+    }
+  }
 };
 
 template <OwnerOf F>
