@@ -22,7 +22,9 @@ struct ConnId {
 // Shard::with). All calls are for the core that owns the shard. Cheap to copy.
 class Conn {
  public:
-  Conn(tcp::Tcb& tcb, tcp::Env& env, std::uint32_t index) : tcb_{&tcb}, env_{&env}, index_{index} {}
+  // `unoffered`: fresh text that on_text is still to be called with.
+  Conn(tcp::Tcb& tcb, tcp::Env& env, std::uint32_t index, std::uint32_t unoffered = 0)
+      : tcb_{&tcb}, env_{&env}, index_{index}, unoffered_{unoffered} {}
 
   ConnId id() const { return {index_, tcb_->generation}; }
   const FlowKey& key() const { return tcb_->key(); }
@@ -46,7 +48,7 @@ class Conn {
   // Received text that on_text left behind, and taking from it later.
   std::span<const std::byte> readable() const { return tcb_->readable(*env_); }
   void consume(std::uint32_t n) { tcb_->consume(n, *env_); }
-  std::uint32_t urgent_ahead() const { return tcb_->urgent_ahead(*env_); }
+  std::uint32_t urgent_ahead() const { return tcb_->urgent_ahead(unoffered_, *env_); }
 
   // Half close: our FIN goes out behind what is queued; the peer may go on sending.
   void shutdown() { static_cast<void>(tcb_->shutdown(*env_)); }
@@ -65,6 +67,7 @@ class Conn {
   tcp::Tcb* tcb_;
   tcp::Env* env_;
   std::uint32_t index_;
+  std::uint32_t unoffered_;
 };
 
 // What a shard calls: a program's own class, dispatched at compile time. Callbacks run

@@ -12,14 +12,14 @@ struct Config {
   // because a delayed ACK comes within 40 to 200 ms everywhere.
   Duration rto_initial = 1s;  // 2.1
   Duration rto_min = 200ms;
-  Duration rto_max = 60s;               // 2.5
-  Duration rto_after_syn_lost = 3s;     // 5.7
+  Duration rto_max = 60s;            // 2.5
+  Duration rto_after_syn_lost = 3s;  // 5.7
 
   // RFC 9293, 3.8.3: R1 counts retransmissions, R2 is time.
-  std::uint8_t r1 = 3;                  // SHLD-10
-  Duration r2 = 5min;                   // SHLD-11: at least 100 s; 3.9.1.1: "five minutes"
-  Duration r2_syn = 3min;               // MUST-23: at least 3 minutes
-  std::uint8_t syn_ack_retries = 5;     // 1 s doubling: gives up after 63 s
+  std::uint8_t r1 = 3;               // SHLD-10
+  Duration r2 = 5min;                // SHLD-11: at least 100 s; 3.9.1.1: "five minutes"
+  Duration r2_syn = 3min;            // MUST-23: at least 3 minutes
+  std::uint8_t syn_ack_retries = 5;  // 1 s doubling: gives up after 63 s
 
   Duration delayed_ack = 40ms;          // MUST-40: below 500 ms
   Duration msl = 30s;                   // TIME-WAIT lasts twice this; Linux's 60 s in all
@@ -30,32 +30,32 @@ struct Config {
 
   std::uint32_t receive_buffer = 256 * 1024;
   std::uint32_t send_buffer = 256 * 1024;
-  std::uint32_t max_ranges = 512;  // out-of-order segments held for one connection
-  std::uint16_t mss = 0;           // upper limit on top of what the MTU allows; 0: none
+  std::uint32_t max_ranges = 512;             // out-of-order segments held for one connection
+  std::uint16_t mss = 0;                      // upper limit on top of what the MTU allows; 0: none
   std::uint8_t initial_window_segments = 10;  // RFC 6928
 
-  bool timestamps = true;          // RFC 7323
-  bool window_scaling = true;      // RFC 7323
-  bool sack_permitted = false;     // RFC 2018
-  bool rst_ends_time_wait = false; // true: RFC 793; false: RFC 1337
+  bool timestamps = true;           // RFC 7323
+  bool window_scaling = true;       // RFC 7323
+  bool sack_permitted = false;      // RFC 2018
+  bool rst_ends_time_wait = false;  // true: RFC 793; false: RFC 1337
 };
 
 // Keep-alive (RFC 9293, 3.8.4): off unless the connection asks. Units: seconds.
 struct KeepAlive {
   bool on = false;
-  std::uint16_t idle_s = 7200;     // MUST-28: at least two hours by default
+  std::uint16_t idle_s = 7200;  // MUST-28: at least two hours by default
   std::uint16_t interval_s = 75;
   std::uint8_t count = 10;
 };
 
 // What one connection may ask for itself; listeners hand theirs down.
 struct Options {
-  bool nodelay = false;            // MUST-17: Nagle off
+  bool nodelay = false;  // MUST-17: Nagle off
   KeepAlive keep_alive;
-  Duration user_timeout = 0s;      // MUST-21; 0: Config::r2
-  std::uint8_t ttl = 64;           // MUST-49
-  std::uint8_t tos = 0;            // MUST-48: DiffServ; the two ECN bits are ours
-  std::uint16_t mss = 0;           // 0: Config's
+  Duration user_timeout = 0s;  // MUST-21; 0: Config::r2
+  std::uint8_t ttl = 64;       // MUST-49
+  std::uint8_t tos = 0;        // MUST-48: DiffServ; the two ECN bits are ours
+  std::uint16_t mss = 0;       // 0: Config's
 };
 
 }  // namespace pollux::tcp

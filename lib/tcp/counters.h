@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "tcp/state.h"
 #include "tcp/verdict.h"
 
 namespace pollux::tcp {
@@ -11,26 +12,29 @@ namespace pollux::tcp {
 struct Counters {
   std::uint64_t segments_sent = 0;
   std::uint64_t segments_received = 0;
-  std::uint64_t bytes_sent = 0;             // text, first transmissions only
-  std::uint64_t bytes_received = 0;         // text that advanced RCV.NXT
+  std::uint64_t bytes_sent = 0;      // text, first transmissions only
+  std::uint64_t bytes_received = 0;  // text that advanced RCV.NXT
   std::uint64_t retransmitted_segments = 0;
   std::uint64_t rto_fired = 0;
   std::uint64_t fast_retransmits = 0;
-  std::uint64_t duplicate_acks = 0;         // received
-  std::uint64_t out_of_order = 0;           // segments held for reassembly
-  std::uint64_t duplicate_segments = 0;     // nothing new in them
+  std::uint64_t duplicate_acks = 0;      // received
+  std::uint64_t out_of_order = 0;        // segments held for reassembly
+  std::uint64_t duplicate_segments = 0;  // nothing new in them
   std::uint64_t resets_sent = 0;
-  std::uint64_t resets_received = 0;        // believed ones
+  std::uint64_t resets_received = 0;  // believed ones
   std::uint64_t challenge_acks = 0;
-  std::uint64_t challenges_withheld = 0;    // by the rate limit
+  std::uint64_t challenges_withheld = 0;  // by the rate limit
   std::uint64_t zero_window_probes = 0;
   std::uint64_t keep_alive_probes = 0;
   std::uint64_t active_opens = 0;
   std::uint64_t passive_opens = 0;
-  std::uint64_t opened = 0;                 // reached ESTABLISHED
+  std::uint64_t opened = 0;  // reached ESTABLISHED
   std::uint64_t timed_out = 0;
-  std::uint64_t delayed_acks = 0;           // sent by the timer
+  std::uint64_t delayed_acks = 0;  // sent by the timer
   std::array<std::uint64_t, kVerdictCount> verdicts{};
+
+  // Not events but what is: connections in each state now, packed ones included.
+  std::array<std::int64_t, kStateCount> states{};
 };
 
 }  // namespace pollux::tcp

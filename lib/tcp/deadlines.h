@@ -16,9 +16,13 @@ class Millis {
   constexpr Millis() = default;
   constexpr explicit Millis(std::uint32_t value) : value_{value} {}
   // Rounds up, so that a deadline is never early.
-  static Millis at(Instant t) { return Millis{static_cast<std::uint32_t>((t.time_since_epoch().count() + 999'999) / 1'000'000)}; }
+  static Millis at(Instant t) {
+    return Millis{static_cast<std::uint32_t>((t.time_since_epoch().count() + 999'999) / 1'000'000)};
+  }
   // Rounds down: the millisecond that has begun.
-  static Millis floor(Instant t) { return Millis{static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000)}; }
+  static Millis floor(Instant t) {
+    return Millis{static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000)};
+  }
 
   constexpr std::uint32_t value() const { return value_; }
   // Milliseconds from `earlier` to this one; negative if it is later.
@@ -73,7 +77,9 @@ class Deadlines {
  private:
   static constexpr std::array<std::uint8_t, kTimerCount> kPlace = {0, 0, 1, 2, 2};
   static constexpr std::size_t place(Timer timer) { return kPlace[static_cast<std::size_t>(timer)]; }
-  static constexpr std::uint8_t bit(Timer timer) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(timer)); }
+  static constexpr std::uint8_t bit(Timer timer) {
+    return static_cast<std::uint8_t>(1u << static_cast<unsigned>(timer));
+  }
   void clear_place(std::size_t p) {
     for (std::size_t t = 0; t < kTimerCount; ++t) {
       if (kPlace[t] == p) clear(static_cast<Timer>(t));

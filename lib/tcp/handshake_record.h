@@ -13,8 +13,8 @@ struct HandshakeRecord {
   SeqNum iss;
   SeqNum irs;
   std::uint32_t ts_recent = 0;
-  Millis sent_at;                 // first SYN-ACK
-  std::uint16_t wnd = 0;          // SEG.WND of the SYN
+  Millis sent_at;         // first SYN-ACK
+  std::uint16_t wnd = 0;  // SEG.WND of the SYN
   std::uint16_t smss = 0;
   std::uint8_t snd_wind_shift = 0;
   std::uint8_t flags = 0;

@@ -120,7 +120,7 @@ ReceiveQueue::Place ReceiveQueue::trim_and_place(const Slab<HeldText>& store, Se
     if (text.empty()) return place;
   }
   const SeqNum end = seq + size_of(text);
-  for (; place.behind != none && place.behind->end < end; ++place.behind) {
+  for (; place.behind != none && place.behind->end <= end; ++place.behind) {
     for (std::uint32_t i = store.index_of(*place.behind); i != kNone; i = store[i].next) {
       place.dropped_size += store[i].packet.true_size();
     }

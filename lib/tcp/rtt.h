@@ -18,7 +18,8 @@ class RttEstimator {
   // The retransmission timeout before any back-off (2.1 to 2.5).
   Duration rto(const Config& config) const {
     if (!sampled()) return config.rto_initial;
-    return std::clamp<Duration>(srtt() + std::max<Duration>(kGranularity, 4 * rttvar()), config.rto_min, config.rto_max);
+    return std::clamp<Duration>(srtt() + std::max<Duration>(kGranularity, 4 * rttvar()), config.rto_min,
+                                config.rto_max);
   }
 
   // One measurement R. Karn's rule (section 3) is the caller's.
@@ -31,8 +32,8 @@ class RttEstimator {
       return;
     }
     const std::uint32_t error = srtt_us_ > us ? srtt_us_ - us : us - srtt_us_;
-    rttvar_us_ = rttvar_us_ - rttvar_us_ / 4 + error / 4;                      // 2.3, beta = 1/4
-    srtt_us_ = std::max<std::uint32_t>(1, srtt_us_ - srtt_us_ / 8 + us / 8);   // alpha = 1/8
+    rttvar_us_ = rttvar_us_ - rttvar_us_ / 4 + error / 4;                     // 2.3, beta = 1/4
+    srtt_us_ = std::max<std::uint32_t>(1, srtt_us_ - srtt_us_ / 8 + us / 8);  // alpha = 1/8
   }
 
  private:

@@ -45,8 +45,8 @@ constexpr std::array<std::uint16_t, kStateCount> kNext = {
                                                   bit(State::kSynReceived)),
     /* LISTEN       */ static_cast<std::uint16_t>(bit(State::kSynReceived) | bit(State::kSynSent)),
     /* SYN-SENT     */ static_cast<std::uint16_t>(bit(State::kSynReceived) | bit(State::kEstablished)),
-    /* SYN-RECEIVED */ static_cast<std::uint16_t>(bit(State::kEstablished) | bit(State::kFinWait1) |
-                                                  bit(State::kListen)),
+    /* SYN-RECEIVED */
+    static_cast<std::uint16_t>(bit(State::kEstablished) | bit(State::kFinWait1) | bit(State::kListen)),
     /* ESTABLISHED  */ static_cast<std::uint16_t>(bit(State::kFinWait1) | bit(State::kCloseWait)),
     /* FIN-WAIT-1   */
     static_cast<std::uint16_t>(bit(State::kFinWait2) | bit(State::kClosing) | bit(State::kTimeWait)),

@@ -26,29 +26,29 @@ namespace pollux::tcp {
 
 // What a user call answers when it cannot be done; RFC 9293, 3.10 in its own words.
 enum class UserError : std::uint8_t {
-  kConnectionDoesNotExist,   // "connection does not exist"
-  kConnectionClosing,        // "connection closing": sending after CLOSE
-  kInsufficientResources,    // "insufficient resources"
-  kConnectionReset,          // "connection reset"
+  kConnectionDoesNotExist,  // "connection does not exist"
+  kConnectionClosing,       // "connection closing": sending after CLOSE
+  kInsufficientResources,   // "insufficient resources"
+  kConnectionReset,         // "connection reset"
 };
 
 // Why a connection is over, as the application learns it (MUST-12).
 enum class Reason : std::uint8_t {
-  kNone,          // it is not
-  kFinished,      // both FINs sent, received and acknowledged
-  kReset,         // the peer's RST
-  kRefused,       // the peer's RST to our SYN, or ICMP port unreachable
-  kTimedOut,      // R2, user timeout or keep-alive
-  kUnreachable,   // ICMP host or net unreachable while opening; or the soft error behind a time-out
-  kAborted,       // our ABORT
+  kNone,         // it is not
+  kFinished,     // both FINs sent, received and acknowledged
+  kReset,        // the peer's RST
+  kRefused,      // the peer's RST to our SYN, or ICMP port unreachable
+  kTimedOut,     // R2, user timeout or keep-alive
+  kUnreachable,  // ICMP host or net unreachable while opening; or the soft error behind a time-out
+  kAborted,      // our ABORT
 };
 
 // What only a connection with something to send, or unacknowledged, needs. Taken
 // from a slab when it begins and given back when all is acknowledged.
 struct Transmission {
   SendBuffer buffer;
-  SeqNum recover;                    // RFC 6582; "recover"
-  SeqNum rtx_next;                   // [rtx_next, rtx_end): to be sent again after a time-out
+  SeqNum recover;   // RFC 6582; "recover"
+  SeqNum rtx_next;  // [rtx_next, rtx_end): to be sent again after a time-out
   SeqNum rtx_end;
   SeqNum timed_seq;                  // the segment whose round trip is being measured ends here
   SeqNum up;                         // SND.UP: after the urgent text
@@ -59,10 +59,10 @@ struct Transmission {
   std::uint8_t dup_acks = 0;
   bool timing = false;
   bool fast_recovery = false;
-  bool resend_head = false;          // fast retransmit: SND.UNA's segment goes once more
+  bool resend_head = false;  // fast retransmit: SND.UNA's segment goes once more
   bool urgent = false;
-  bool sws_forced = false;           // the override time-out has passed: send what fits
-  bool app_waits = false;            // the application found the buffer full and wants to know of room
+  bool sws_forced = false;  // the override time-out has passed: send what fits
+  bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
 };
 
@@ -84,9 +84,9 @@ struct Env {
 
 // What an OPEN brings along.
 struct Opening {
-  SeqNum iss;                       // RFC 6528
+  SeqNum iss;  // RFC 6528
   std::uint32_t timestamp_offset = 0;
-  std::uint16_t mss = 536;          // what we can receive: MTU less IP and TCP headers (MUST-67)
+  std::uint16_t mss = 536;  // what we can receive: MTU less IP and TCP headers (MUST-67)
 };
 
 // A segment that arrives, and the packet that it lies in. `fresh` comes back: text
@@ -112,16 +112,22 @@ struct Outgoing {
 
 // What the application is to be told; taken by poll_events.
 struct Events {
-  bool opened : 1 = false;     // the handshake is done
-  bool eof : 1 = false;        // the peer's FIN, and all text before it has been read
-  bool writable : 1 = false;   // room in the send buffer again
-  bool urgent : 1 = false;     // RCV.UP moved (MUST-32)
-  bool soft_error : 1 = false; // R1 reached or an ICMP error that does not end the connection (MUST-47)
-  bool closed : 1 = false;     // the last event; see reason()
+  bool opened : 1 = false;      // the handshake is done
+  bool eof : 1 = false;         // the peer's FIN, and all text before it has been read
+  bool writable : 1 = false;    // room in the send buffer again
+  bool urgent : 1 = false;      // RCV.UP moved (MUST-32)
+  bool soft_error : 1 = false;  // R1 reached or an ICMP error that does not end the connection (MUST-47)
+  bool closed : 1 = false;      // the last event; see reason()
   bool any() const { return opened || eof || writable || urgent || soft_error || closed; }
 };
 
-enum class IcmpError : std::uint8_t { kPortUnreachable, kProtocolUnreachable, kHostUnreachable, kNetUnreachable, kOther };
+enum class IcmpError : std::uint8_t {
+  kPortUnreachable,
+  kProtocolUnreachable,
+  kHostUnreachable,
+  kNetUnreachable,
+  kOther
+};
 
 // RFC 9293, 3.3.1. SND.WND is kept unscaled (in bytes).
 struct SendSpace {
@@ -136,10 +142,10 @@ struct SendSpace {
 
 struct ReceiveSpace {
   SeqNum nxt;
-  SeqNum edge;               // right edge as last offered; RCV.WND = edge - nxt. Never moves left (SHLD-14)
+  SeqNum edge;  // right edge as last offered; RCV.WND = edge - nxt. Never moves left (SHLD-14)
   SeqNum irs;
-  SeqNum up;                 // RCV.UP
-  SeqNum last_ack_sent;      // Last.ACK.sent of RFC 7323, 4.3
+  SeqNum up;             // RCV.UP
+  SeqNum last_ack_sent;  // Last.ACK.sent of RFC 7323, 4.3
 };
 
 struct TimestampState {
@@ -200,8 +206,9 @@ class Tcb {
   std::span<const std::byte> readable(const Env& env) const;
   // Takes the first n bytes of readable().
   void consume(std::uint32_t n, Env& env);
-  // Unread bytes up to the end of urgent data; 0: none is pending (MUST-33).
-  std::uint32_t urgent_ahead(const Env& env) const;
+  // Unread bytes up to the end of urgent data; 0: none is pending (MUST-33). `unoffered`:
+  // bytes of Arrival::fresh that the application has not been offered yet.
+  std::uint32_t urgent_ahead(std::uint32_t unoffered, const Env& env) const;
 
   // CLOSE (3.10.4) of our direction only; the peer may go on sending.
   Expected<void, UserError> shutdown(Env& env);
@@ -265,52 +272,52 @@ class Tcb {
 
   // --- What the shard keeps in here ---
 
-  TimerNode timer;                     // of the shard's wheel
-  std::uint32_t ready_next = 0;        // list of TCBs with something to send
-  std::uint32_t generation = 0;        // tells a handle of an earlier connection
-  std::uint16_t next_hop = 0;          // index in the neighbour table
-  std::uint16_t listener = 0;          // who accepted it; the ports' owner
+  TimerNode timer;               // of the shard's wheel
+  std::uint32_t ready_next = 0;  // list of TCBs with something to send
+  std::uint32_t generation = 0;  // tells a handle of an earlier connection
+  std::uint16_t next_hop = 0;    // index in the neighbour table
+  std::uint16_t listener = 0;    // who accepted it; the ports' owner
   bool in_ready_list = false;
-  bool ephemeral = false;              // the local port came from EphemeralPorts
-  std::uint64_t user = 0;              // the application's
+  bool ephemeral = false;  // the local port came from EphemeralPorts
+  std::uint64_t user = 0;  // the application's
 
  private:
   friend struct HandshakeRecord;  // half_open.cc: packs and unpacks SYN-RECEIVED
   friend struct TimeWaitRecord;   // time_wait.cc: packs and unpacks TIME-WAIT
 
   enum Flag : std::uint16_t {
-    kPassive = 1 << 0,         // came from LISTEN (MUST-11)
-    kTimestamps = 1 << 1,      // both sides sent the option
+    kPassive = 1 << 0,     // came from LISTEN (MUST-11)
+    kTimestamps = 1 << 1,  // both sides sent the option
     kWindowScaled = 1 << 2,
     kSackPermitted = 1 << 3,
-    kFinSent = 1 << 4,         // SND.NXT has passed our FIN
-    kUserClosed = 1 << 5,      // close(), not just shutdown()
+    kFinSent = 1 << 4,     // SND.NXT has passed our FIN
+    kUserClosed = 1 << 5,  // close(), not just shutdown()
     kNoDelay = 1 << 6,
     kKeepAliveOn = 1 << 7,
     kSynRetransmitted = 1 << 8,
-    kUrgentPending = 1 << 9,   // RCV.UP is ahead of what was read
-    kEofPending = 1 << 10,     // FIN taken, unread text in front of it
-    kDelayedAckOwed = 1 << 11,
+    kUrgentPending = 1 << 9,  // RCV.UP is ahead of what was read
+    kEofPending = 1 << 10,    // FIN taken, unread text in front of it
+    kSynUnacked = 1 << 11,    // our SYN is sent or to be sent, and not acknowledged
+    kChallenged = 1 << 12,    // challenged_at_ means something
+    kCloseWanted = 1 << 13,   // CLOSE came while the handshake was going on
   };
   bool flag(Flag f) const { return (flags_ & f) != 0; }
   void set(Flag f, bool on = true) { flags_ = static_cast<std::uint16_t>(on ? flags_ | f : flags_ & ~f); }
 
   // What output owes; poll_transmit pays.
   struct Marks {
-    bool syn : 1 = false;        // SYN or SYN-ACK, by state
-    bool ack : 1 = false;        // an ACK now
-    bool rst : 1 = false;        // our abort
-    bool probe : 1 = false;      // zero-window probe
+    bool syn : 1 = false;    // SYN or SYN-ACK, by state
+    bool ack : 1 = false;    // an ACK now
+    bool rst : 1 = false;    // our abort
+    bool probe : 1 = false;  // zero-window probe
     bool keep_alive : 1 = false;
-    bool delay : 1 = false;      // an ACK, but it may wait
   };
 
   // One door each.
   void enter(State next, Env& env);
   void end(Reason reason, Env& env);  // enter(kClosed) and say why
   void advance_una(SeqNum ack, Env& env);
-  void advance_rcv_nxt(std::uint32_t n, Env& env);
-  void offer_window(SeqNum edge);
+  void advance_rcv_nxt(std::uint32_t n);
 
   // open.cc
   void set_up(const FlowKey& key, const Opening& opening, const Options& options);
@@ -318,9 +325,10 @@ class Tcb {
   void established(Env& env);
 
   // segment_arrives.cc
-  Verdict arrives_in_closed(const Segment& seg) const;                 // 3.10.7.1
-  Verdict arrives_in_syn_sent(Arrival& arrival, Env& env);              // 3.10.7.3
-  Verdict arrives_in_other_states(Arrival& arrival, Env& env);          // 3.10.7.4
+  Verdict arrives_in_closed(const Segment& seg) const;          // 3.10.7.1
+  Verdict arrives_in_syn_sent(Arrival& arrival, Env& env);      // 3.10.7.3
+  Verdict arrives_in_other_states(Arrival& arrival, Env& env);  // 3.10.7.4
+  bool echoes_our_syn(std::uint32_t ecr, const Env& env) const;
   Verdict check_new_syn(const Segment& seg);
   Verdict check_syn_again(Arrival& arrival, Env& env);
   Verdict check_timestamp(const Segment& seg, Env& env);
@@ -336,7 +344,10 @@ class Tcb {
   Verdict hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env);
   void challenge_ack(const Segment& seg, Env& env);
   void note_timestamp(const Segment& seg, Env& env);
-  void owe_ack() { marks_.ack = true; may_transmit_ = true; }
+  void owe_ack() {
+    marks_.ack = true;
+    may_transmit_ = true;
+  }
   void owe_ack_for_text(std::uint32_t text_size, Env& env);
   void our_fin_acknowledged(Env& env);
   void heard_from_peer(Env& env);
@@ -372,7 +383,10 @@ class Tcb {
   void add_text(Outgoing& out, std::uint32_t size, Env& env);
   std::uint32_t usable_window(const Env& env) const;
   bool worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env) const;
+  bool may_push(const Env& env) const;
+  std::uint32_t whole_segments(std::uint32_t size, std::uint32_t queued, const Env& env) const;
   void wait_for_window(Env& env);
+  void restart_after_idle(Env& env);
   void note_sent(const Outgoing& out, Env& env);
   void choose_window(Env& env);
   std::uint16_t window_field() const;
@@ -405,18 +419,18 @@ class Tcb {
   ReceiveSpace rcv_;
   TimestampState ts_;
   Deadlines deadlines_;
-  std::uint16_t smss_ = 536;           // text of a full-sized segment, options deducted (MUST-16)
-  std::uint16_t rmss_ = 0;             // largest text received, for the "every second segment" rule
-  std::uint16_t offered_mss_ = 536;    // what our MSS option says
+  std::uint16_t smss_ = 536;         // text of a full-sized segment, options deducted (MUST-16)
+  std::uint16_t rmss_ = 0;           // largest text received, for the "every second segment" rule
+  std::uint16_t offered_mss_ = 536;  // what our MSS option says
   std::uint32_t transmission_ = kNone;
   std::uint32_t queue_ = kNone;
   Congestion congestion_;
   RttEstimator rtt_;
   // Then what is seldom touched.
-  Millis heard_at_;                    // last segment from the peer
-  Millis sent_at_;                     // last text sent (RFC 5681, 4.1: restart after idle)
-  Millis challenged_at_;               // last challenge ACK
-  Millis handshake_at_;                // first SYN or SYN-ACK sent
+  Millis heard_at_;       // last acceptable segment from the peer
+  Millis sent_at_;        // last text sent (RFC 5681, 4.1: restart after idle)
+  Millis challenged_at_;  // last challenge ACK
+  Millis handshake_at_;   // first SYN or SYN-ACK sent
   std::uint32_t user_timeout_ms_ = 0;
   std::uint16_t keep_alive_idle_s_ = 7200;
   std::uint16_t keep_alive_interval_s_ = 75;
@@ -430,6 +444,10 @@ class Tcb {
 
 // Table slot (at most 10 B) and all else included, an idle connection has 256 B.
 static_assert(sizeof(Tcb) <= 240);
+
+// RFC 9293, 3.10.7.2: what a listener does with a segment. kContinue: it is a SYN to
+// open a connection with (open_passive); kReset: answer with reset_for(segment).
+Verdict arrives_in_listen(const Segment& segment);
 
 // RFC 9293, 3.5.2: the reset that answers a segment which no connection wants. It is
 // a function of that segment alone. Never for a RST.

@@ -13,10 +13,11 @@ struct TimeWaitRecord {
   SeqNum rcv_nxt;
   std::uint32_t ts_recent = 0;
   Millis ts_recent_at;
+  Millis entered;  // when 2MSL began
   std::uint16_t wnd_field = 0;
   bool timestamps = false;
 
-  static TimeWaitRecord pack(const Tcb& tcb);
+  static TimeWaitRecord pack(const Tcb& tcb, Instant now);
   void unpack(const FlowKey& key, std::uint32_t timestamp_offset, Tcb& tcb, Env& env) const;
 };
 

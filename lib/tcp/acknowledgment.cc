@@ -1,0 +1,178 @@
+// The acknowledgment field: RFC 9293, 3.10.7.4, fifth, in ESTABLISHED and beyond, with
+// RFC 5681 and 6582 (congestion control), RFC 6298 (timer) and RFC 7323 (round trips).
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+namespace {
+
+constexpr std::uint8_t kDuplicateThreshold = 3;  // RFC 5681, 3.2
+
+std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
+  return std::uint32_t{seg.wnd} << (seg.flags.syn ? 0 : shift);
+}
+
+}  // namespace
+
+void Tcb::take_ack(const Segment& seg, Env& env) {
+  const bool duplicate = is_duplicate_ack(seg, env);
+  if (snd_.una < seg.ack) {
+    new_ack(seg, env);
+  } else if (duplicate) {
+    duplicate_ack(env);
+  }
+  update_send_window(seg, env);
+  if (flag(kFinSent) && snd_.una == snd_.nxt) our_fin_acknowledged(env);
+}
+
+void Tcb::new_ack(const Segment& seg, Env& env) {
+  Transmission& tx = *transmission(env);
+  const std::uint32_t acked = distance(snd_.una, seg.ack);
+  const std::uint32_t flight = flight_size();
+  measure_rtt(seg, env);
+  advance_una(seg.ack, env);
+  tx.dup_acks = 0;
+  if (tx.fast_recovery) {
+    leave_or_continue_recovery(acked, env);
+  } else if (flight + 2 * smss_ >= congestion_.cwnd ||
+             (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd)) {
+    congestion_.grow(acked, smss_);  // only a window that is used may grow
+  }
+  if (tx.app_waits && send_room(env) >= env.config.send_buffer / 4) {
+    tx.app_waits = false;
+    events_.writable = true;
+  }
+  may_transmit_ = true;
+  end_transmission_if_idle(env);
+}
+
+// The one place where SND.UNA moves.
+void Tcb::advance_una(SeqNum ack, Env& env) {
+  ASSERT(snd_.una < ack && ack <= snd_.nxt);
+  Transmission& tx = *transmission(env);
+  const SeqNum first = first_text(env);
+  if (first < ack) tx.buffer.drop_front(env.stores.slices, std::min(distance(first, ack), tx.buffer.size()));
+  set(kSynUnacked, false);
+  snd_.una = ack;
+  tx.rtx_next = max(tx.rtx_next, ack);
+  tx.rtx_end = max(tx.rtx_end, tx.rtx_next);
+  tx.up = max(tx.up, ack);
+  tx.retransmissions = 0;
+  tx.stalled_since = Millis::floor(env.now);
+  if (snd_.una == snd_.nxt) {
+    deadlines_.clear(Timer::kRetransmission);  // RFC 6298, 5.2
+  } else {
+    arm_retransmission(env);  // 5.3
+  }
+}
+
+// Karn (MUST-18): what was sent twice measures nothing, unless a timestamp tells which
+// of the two was answered (RFC 7323, 4.1). Those have a tick of 1 ms, so they are used
+// only where our own clock cannot.
+void Tcb::measure_rtt(const Segment& seg, Env& env) {
+  Transmission& tx = *transmission(env);
+  if (tx.timing) {
+    if (tx.timed_seq <= seg.ack) {
+      tx.timing = false;
+      rtt_.sample(env.now - tx.timed_at);
+    }
+    return;
+  }
+  const bool ambiguous = tx.retransmissions > 0 || tx.fast_recovery;
+  if (!MUTANT(9, ambiguous && flag(kTimestamps) && seg.options.ts && seg.options.ts->ecr != 0, ambiguous)) return;
+  if (!seg.options.ts) return;
+  const std::uint32_t ms = timestamp_now(env) - seg.options.ts->ecr;
+  if (ms < 0x1000000) rtt_.sample(std::chrono::milliseconds{std::max<std::uint32_t>(ms, 1)});
+}
+
+// RFC 5681, section 2, with RFC 9293's window update excluded.
+bool Tcb::is_duplicate_ack(const Segment& seg, const Env& env) const {
+  return seg.ack == snd_.una && transmission(env) != nullptr && flight_size() > 0 && seg.text.empty() &&
+         !seg.flags.syn && !seg.flags.fin && scaled(seg, snd_wind_shift_) == snd_.wnd && snd_.wnd != 0;
+}
+
+// RFC 6582, 3.2.
+void Tcb::duplicate_ack(Env& env) {
+  Transmission& tx = *transmission(env);
+  ++env.counters.duplicate_acks;
+  if (tx.dup_acks < UINT8_MAX) ++tx.dup_acks;
+  may_transmit_ = true;  // limited transmit (RFC 3042), or the inflated window
+  if (tx.fast_recovery) {
+    congestion_.cwnd += smss_;
+    return;
+  }
+  if (tx.dup_acks != MUTANT(10, kDuplicateThreshold, std::uint8_t{255})) return;
+  if (snd_.una <= tx.recover) return;  // duplicates that our own go-back caused
+  congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+  congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
+  tx.recover = snd_.nxt - 1;
+  tx.fast_recovery = true;
+  tx.resend_head = true;
+  tx.timing = false;
+  ++env.counters.fast_retransmits;
+}
+
+void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
+  Transmission& tx = *transmission(env);
+  if (tx.recover < snd_.una) {  // full acknowledgment
+    tx.fast_recovery = false;
+    congestion_.cwnd = std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
+    congestion_.acked = 0;
+    return;
+  }
+  tx.resend_head = true;  // partial: the next hole
+  congestion_.cwnd -= std::min(congestion_.cwnd, acked);
+  if (acked >= smss_) congestion_.cwnd += smss_;
+  congestion_.cwnd = std::max<std::uint32_t>(congestion_.cwnd, smss_);
+}
+
+// "SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
+void Tcb::update_send_window(const Segment& seg, Env& env) {
+  if (seg.ack < snd_.una) return;
+  if (!MUTANT(11, snd_.wl1 < seg.seq || (snd_.wl1 == seg.seq && snd_.wl2 <= seg.ack), true)) return;
+  snd_.wnd = scaled(seg, snd_wind_shift_);
+  snd_.wl1 = seg.seq;
+  snd_.wl2 = seg.ack;
+  snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
+  Transmission* tx = transmission(env);
+  if (tx == nullptr) return;
+  if (snd_.wnd == 0) {
+    tx->stalled_since = Millis::floor(env.now);  // MUST-37: as long as probes are answered
+    return;
+  }
+  tx->probes = 0;
+  deadlines_.clear(Timer::kPersist);
+  may_transmit_ = true;
+}
+
+// FIN-WAIT-1, CLOSING, LAST-ACK: "if our FIN is now acknowledged".
+void Tcb::our_fin_acknowledged(Env& env) {
+  if (state_ == State::kFinWait1) {
+    enter(State::kFinWait2, env);
+    if (flag(kUserClosed)) deadlines_.set(Timer::kTimeWait, env.now + env.config.fin_wait_2);
+  } else if (state_ == State::kClosing) {
+    enter(State::kTimeWait, env);
+  } else if (state_ == State::kLastAck) {
+    end(Reason::kFinished, env);
+  }
+}
+
+// RFC 6298, 2 and 5.5 to 5.7.
+Duration Tcb::retransmission_timeout_length(const Env& env) const {
+  Duration rto = rtt_.rto(env.config);
+  if (!rtt_.sampled() && flag(kSynRetransmitted) && !flag(kSynUnacked)) rto = env.config.rto_after_syn_lost;
+  const Transmission* tx = transmission(env);
+  const int shift = tx == nullptr ? 0 : std::min<int>(tx->retransmissions, 16);
+  return std::min(rto * (1 << MUTANT(12, shift, 0)), env.config.rto_max);
+}
+
+void Tcb::arm_retransmission(Env& env) {
+  const Instant give_up = transmission(env)->stalled_since.instant(env.now) + r2(env);
+  deadlines_.set(Timer::kRetransmission, std::min(env.now + retransmission_timeout_length(env), give_up));
+}
+
+}  // namespace pollux::tcp

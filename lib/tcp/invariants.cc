@@ -1,0 +1,49 @@
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+
+// What must be true between verbs, whatever arrived. Each line is one rule.
+bool Tcb::invariants_hold(const Env& env) const {
+  const Transmission* tx = transmission(env);
+  const ReceiveQueue* q = queue(env);
+  const bool over = state_ == State::kClosed;
+
+  // Send side (RFC 9293, 3.3.1).
+  if (!(snd_.una <= snd_.nxt)) return false;
+  if (!over && snd_.una != snd_.nxt && tx == nullptr) return false;
+  if (tx != nullptr && !over) {
+    // What is unacknowledged is the SYN, text of the buffer, and the FIN; nothing else.
+    if (max(text_end(env), snd_.una) + (flag(kFinSent) ? 1u : 0u) < snd_.nxt) return false;
+    if (!(snd_.una <= tx->rtx_next && tx->rtx_next <= tx->rtx_end && tx->rtx_end <= max(snd_.nxt, snd_.una)))
+      return false;
+  }
+
+  // Timers. Something in flight has its timer; a closed window with something queued has
+  // its own; never both, and never neither while nothing else can wake the connection.
+  const bool in_flight = snd_.una != snd_.nxt;
+  const bool rtx = deadlines_.armed(Timer::kRetransmission);
+  const bool persist = deadlines_.armed(Timer::kPersist);
+  if (rtx && persist) return false;
+  if (!over && in_flight && !rtx && !may_transmit_) return false;
+  if (!in_flight && rtx) return false;
+  if (tx != nullptr && !over && !in_flight && !persist && !may_transmit_) return false;
+  if (over && !deadlines_.none()) return false;
+  if (state_ == State::kTimeWait && !deadlines_.armed(Timer::kTimeWait)) return false;
+  if (state_ == State::kFinWait2 && flag(kUserClosed) && !deadlines_.armed(Timer::kTimeWait)) return false;
+
+  // Receive side.
+  if (!over && state_ != State::kSynSent) {
+    if (!(rcv_.nxt <= rcv_.edge)) return false;  // RCV.WND is never negative
+    if (!(rcv_.last_ack_sent <= rcv_.nxt)) return false;
+  }
+  if (q != nullptr && !q->invariants_hold(env.stores.held, rcv_.nxt)) return false;
+  if (q != nullptr && q->empty()) return false;
+  if (flag(kEofPending) && unread(env) == 0) return false;
+
+  // RFC 5681, 3.1; RFC 5961, 5.2.
+  if (synchronized(state_) && (congestion_.cwnd < smss_ || congestion_.ssthresh < 2u * smss_)) return false;
+  if (snd_.max_wnd < snd_.wnd) return false;
+  return smss_ > 0;
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,133 @@
+// Opening: RFC 9293, 3.10.1 (OPEN) and 3.10.7.2 (SEGMENT ARRIVES in LISTEN), and
+// what SYN segments carry.
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+namespace {
+
+constexpr std::uint16_t kDefaultMssV4 = 536;   // MUST-15
+constexpr std::uint16_t kDefaultMssV6 = 1220;  // MUST-15
+constexpr std::uint16_t kMinMss = 48;          // below it, headers would outweigh text (CVE-2019-11479)
+constexpr std::uint16_t kTimestampsSize = 12;  // of the option on every segment, padding included
+
+// The smallest shift with which 16 bits can offer the whole buffer (RFC 7323, 2.3).
+std::uint8_t shift_for(std::uint32_t buffer) {
+  std::uint8_t shift = 0;
+  while (shift < 14 && (std::uint64_t{65535} << shift) < buffer) ++shift;
+  return shift;
+}
+
+std::uint16_t limit_mss(std::uint16_t mss, std::uint16_t limit) { return limit == 0 ? mss : std::min(mss, limit); }
+
+}  // namespace
+
+Verdict arrives_in_listen(const Segment& seg) {
+  if (seg.flags.rst) return Verdict::kListenIgnored;   // first
+  if (seg.flags.ack) return Verdict::kReset;           // second
+  if (!seg.flags.syn) return Verdict::kListenIgnored;  // fourth
+  // third. SYN and FIN together open and close at once; nobody honest sends that.
+  if (seg.flags.fin) return Verdict::kSynWithFin;
+  return Verdict::kContinue;
+}
+
+void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& options) {
+  key_ = key;
+  snd_.iss = opening.iss;
+  snd_.una = opening.iss;
+  snd_.nxt = opening.iss;
+  ts_.offset = opening.timestamp_offset;
+  offered_mss_ = limit_mss(opening.mss, options.mss);
+  set(kSynUnacked);
+  set(kNoDelay, options.nodelay);
+  set(kKeepAliveOn, options.keep_alive.on);
+  keep_alive_idle_s_ = options.keep_alive.idle_s;
+  keep_alive_interval_s_ = options.keep_alive.interval_s;
+  keep_alive_count_ = options.keep_alive.count;
+  set_user_timeout(options.user_timeout);
+  ttl_ = options.ttl;
+  tos_ = options.tos;
+}
+
+void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options& options, Env& env) {
+  ASSERT(state_ == State::kClosed);
+  set_up(key, opening, options);
+  offered_mss_ = limit_mss(offered_mss_, env.config.mss);
+  rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
+  smss_ = offered_mss_;
+  handshake_at_ = Millis::floor(env.now);
+  begin_transmission(env);
+  ++env.counters.active_opens;
+  enter(State::kSynSent, env);
+  marks_.syn = true;
+  may_transmit_ = true;
+}
+
+void Tcb::open_passive(const FlowKey& key, const Segment& syn, const Opening& opening, const Options& options,
+                       Env& env) {
+  ASSERT(state_ == State::kClosed);
+  set_up(key, opening, options);
+  offered_mss_ = limit_mss(offered_mss_, env.config.mss);
+  set(kPassive);
+  rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
+  handshake_at_ = Millis::floor(env.now);
+  begin_transmission(env);
+  ++env.counters.passive_opens;
+  enter(State::kSynReceived, env);
+  take_syn(syn, env);
+  marks_.syn = true;
+  may_transmit_ = true;
+}
+
+// The peer's SYN: IRS, the first window, and what its options agree to. Text behind
+// it is not taken here: before the handshake is done it may be forged (3.10.7.2).
+void Tcb::take_syn(const Segment& syn, Env& env) {
+  rcv_.irs = syn.seq;
+  rcv_.nxt = syn.seq + 1;
+  rcv_.up = rcv_.nxt;
+  rcv_.last_ack_sent = rcv_.nxt;
+  rcv_.edge = rcv_.nxt + std::min<std::uint32_t>(env.config.receive_buffer, 65535);
+
+  snd_.wnd = syn.wnd;  // never scaled in a SYN (RFC 7323, 2.2)
+  snd_.max_wnd = snd_.wnd;
+  snd_.wl1 = syn.seq;
+  snd_.wl2 = syn.flags.ack ? syn.ack : snd_.iss;
+
+  const TcpOptions& options = syn.options;
+  const std::uint16_t peer_mss =
+      std::max(kMinMss, options.mss.value_or(key_.remote.is_v4() ? kDefaultMssV4 : kDefaultMssV6));
+  smss_ = std::min(peer_mss, offered_mss_);  // MUST-16
+  if (env.config.timestamps && options.ts) {
+    set(kTimestamps);
+    ts_.recent = options.ts->val;
+    ts_.recent_at = Millis::floor(env.now);
+    smss_ = static_cast<std::uint16_t>(MUTANT(1, smss_ - kTimestampsSize, +smss_));
+  }
+  if (env.config.window_scaling && options.wind_shift) {
+    set(kWindowScaled);
+    snd_wind_shift_ = std::min<std::uint8_t>(*options.wind_shift, 14);
+  } else {
+    rcv_wind_shift_ = 0;
+  }
+  set(kSackPermitted, env.config.sack_permitted && options.sack_permitted);
+  congestion_.cwnd = Congestion::initial_window(smss_, env.config.initial_window_segments);
+}
+
+// The handshake is done. The window of the segment that did it is taken by the caller.
+void Tcb::established(Env& env) {
+  enter(State::kEstablished, env);
+  marks_.syn = false;
+  ++env.counters.opened;
+  events_.opened = true;
+  if (flag(kSynRetransmitted)) congestion_.cwnd = smss_;  // RFC 5681, 3.1
+  heard_from_peer(env);
+  arm_keep_alive(env);
+  may_transmit_ = true;
+  if (flag(kCloseWanted)) static_cast<void>(shutdown(env));
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,110 @@
+// A TCB packed into what SYN-RECEIVED and TIME-WAIT need, and made again.
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "tcp/handshake_record.h"
+#include "tcp/tcb.h"
+#include "tcp/time_wait.h"
+
+namespace pollux::tcp {
+namespace {
+
+// HandshakeRecord::flags: the low four bits are our window shift.
+constexpr std::uint8_t kShiftMask = 0x0f;
+constexpr std::uint8_t kHasTimestamps = 0x10;
+constexpr std::uint8_t kHasWindowScale = 0x20;
+constexpr std::uint8_t kHasSack = 0x40;
+
+}  // namespace
+
+HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissions) {
+  ASSERT(tcb.state_ == State::kSynReceived && tcb.flag(Tcb::kPassive));
+  HandshakeRecord r;
+  r.iss = tcb.snd_.iss;
+  r.irs = tcb.rcv_.irs;
+  r.ts_recent = tcb.ts_.recent;
+  r.sent_at = tcb.handshake_at_;
+  r.wnd = static_cast<std::uint16_t>(tcb.snd_.wnd);
+  r.smss = tcb.smss_;
+  r.snd_wind_shift = tcb.snd_wind_shift_;
+  r.flags = static_cast<std::uint8_t>(
+      (tcb.rcv_wind_shift_ & kShiftMask) | (tcb.flag(Tcb::kTimestamps) ? kHasTimestamps : 0) |
+      (tcb.flag(Tcb::kWindowScaled) ? kHasWindowScale : 0) | (tcb.flag(Tcb::kSackPermitted) ? kHasSack : 0));
+  r.retransmissions = retransmissions;
+  r.listener = static_cast<std::uint8_t>(tcb.listener);
+  return r;
+}
+
+void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const Options& options, Tcb& tcb,
+                             Env& env) const {
+  tcb.set_up(key, {iss, opening.timestamp_offset, opening.mss}, options);
+  tcb.set(Tcb::kPassive);
+  tcb.set(Tcb::kTimestamps, (flags & kHasTimestamps) != 0);
+  tcb.set(Tcb::kWindowScaled, (flags & kHasWindowScale) != 0);
+  tcb.set(Tcb::kSackPermitted, (flags & kHasSack) != 0);
+  tcb.set(Tcb::kSynRetransmitted, retransmissions > 0);
+  tcb.state_ = State::kSynReceived;  // not through enter(): it has been in this state all the time
+  tcb.listener = listener;
+  tcb.offered_mss_ = env.config.mss == 0 ? tcb.offered_mss_ : std::min(tcb.offered_mss_, env.config.mss);
+  tcb.smss_ = smss;
+  tcb.snd_wind_shift_ = snd_wind_shift;
+  tcb.rcv_wind_shift_ = flags & kShiftMask;
+  tcb.handshake_at_ = sent_at;
+  tcb.ts_.recent = ts_recent;
+  tcb.ts_.recent_at = sent_at;
+  tcb.congestion_.cwnd = Congestion::initial_window(smss, env.config.initial_window_segments);
+
+  tcb.rcv_.irs = irs;
+  tcb.rcv_.nxt = irs + 1;
+  tcb.rcv_.up = tcb.rcv_.nxt;
+  tcb.rcv_.last_ack_sent = tcb.rcv_.nxt;
+  tcb.rcv_.edge = tcb.rcv_.nxt + std::min<std::uint32_t>(env.config.receive_buffer, 65535);
+
+  tcb.snd_.nxt = iss + 1;
+  tcb.snd_.wnd = wnd;
+  tcb.snd_.max_wnd = wnd;
+  tcb.snd_.wl1 = irs;
+  tcb.snd_.wl2 = iss;
+
+  Transmission& tx = tcb.begin_transmission(env);
+  tx.stalled_since = sent_at;
+  tx.timing = retransmissions == 0;
+  tx.timed_seq = tcb.snd_.nxt;
+  tx.timed_at = sent_at.instant(env.now);
+  tx.retransmissions = retransmissions;
+  tcb.arm_retransmission(env);
+}
+
+TimeWaitRecord TimeWaitRecord::pack(const Tcb& tcb, Instant now) {
+  ASSERT(tcb.state_ == State::kTimeWait);
+  TimeWaitRecord r;
+  r.snd_nxt = tcb.snd_.nxt;
+  r.rcv_nxt = tcb.rcv_.nxt;
+  r.ts_recent = tcb.ts_.recent;
+  r.ts_recent_at = tcb.ts_.recent_at;
+  r.entered = Millis::floor(now);
+  r.wnd_field = tcb.window_field();
+  r.timestamps = tcb.flag(Tcb::kTimestamps);
+  return r;
+}
+
+void TimeWaitRecord::unpack(const FlowKey& key, std::uint32_t timestamp_offset, Tcb& tcb, Env& env) const {
+  tcb.key_ = key;
+  tcb.state_ = State::kTimeWait;  // not through enter(): it has been in this state all the time
+  tcb.reason_ = Reason::kFinished;
+  tcb.set(Tcb::kFinSent);
+  tcb.set(Tcb::kTimestamps, timestamps);
+  tcb.ts_ = {ts_recent, ts_recent_at, timestamp_offset};
+  tcb.snd_.una = snd_nxt;
+  tcb.snd_.nxt = snd_nxt;
+  tcb.snd_.iss = snd_nxt - (std::uint32_t{1} << 30);  // how far back an old ACK is merely old
+  tcb.snd_.max_wnd = std::uint32_t{1} << 30;
+  tcb.rcv_.nxt = rcv_nxt;
+  tcb.rcv_.edge = rcv_nxt + wnd_field;  // unscaled: the field goes out as it is
+  tcb.rcv_.last_ack_sent = rcv_nxt;
+  tcb.congestion_.cwnd = tcb.smss_;
+  tcb.deadlines_.set(Timer::kTimeWait, entered.instant(env.now) + 2 * env.config.msl);
+}
+
+}  // namespace pollux::tcp

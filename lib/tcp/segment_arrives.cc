@@ -1,0 +1,424 @@
+// RFC 9293, 3.10.7: SEGMENT ARRIVES. To be read beside it: one function per group of
+// states, one per numbered check, in the order given there. LISTEN is in open.cc, the
+// acknowledgment field in acknowledgment.cc.
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+namespace {
+
+// RFC 7323, 5.5: a timestamp older than this says nothing.
+constexpr std::int32_t kTimestampValidMs = 24 * 24 * 3600 * 1000;
+
+// `a` before `b` on the timestamp clock, modulo 2^32 (RFC 7323, 5.2).
+bool older(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+
+std::uint32_t text_size(const Segment& seg) { return static_cast<std::uint32_t>(seg.text.size()); }
+
+// Where the segment's text begins, and where its FIN stands.
+SeqNum text_seq(const Segment& seg) { return seg.seq + (seg.flags.syn ? 1u : 0u); }
+SeqNum fin_seq(const Segment& seg) { return text_seq(seg) + text_size(seg); }
+
+}  // namespace
+
+ResetReply reset_for(const Segment& seg) {
+  ASSERT(!seg.flags.rst);
+  if (seg.flags.ack) return {seg.ack, SeqNum{0}, false};
+  return {SeqNum{0}, seg.seq + seg.len(), true};
+}
+
+Verdict Tcb::segment_arrives(Arrival& arrival, Env& env) {
+  ++env.counters.segments_received;
+  const Verdict verdict = [&] {
+    switch (state_) {
+      case State::kClosed:
+      case State::kListen:  // listeners are not TCBs: arrives_in_listen
+        return arrives_in_closed(arrival.segment);
+      case State::kSynSent:
+        return arrives_in_syn_sent(arrival, env);
+      case State::kSynReceived:
+      case State::kEstablished:
+      case State::kFinWait1:
+      case State::kFinWait2:
+      case State::kCloseWait:
+      case State::kClosing:
+      case State::kLastAck:
+      case State::kTimeWait:
+        return arrives_in_other_states(arrival, env);
+    }
+    unreachable();
+  }();
+  ++env.counters.verdicts[static_cast<std::size_t>(verdict)];
+  ASSERT(invariants_hold(env));
+  return verdict;
+}
+
+// 3.10.7.1.
+Verdict Tcb::arrives_in_closed(const Segment& seg) const {
+  return seg.flags.rst ? Verdict::kRstIgnored : Verdict::kReset;
+}
+
+// 3.10.7.3.
+Verdict Tcb::arrives_in_syn_sent(Arrival& arrival, Env& env) {
+  const Segment& seg = arrival.segment;
+
+  // first, check the ACK bit
+  const bool ack_acceptable = seg.flags.ack && snd_.una < seg.ack && seg.ack <= snd_.nxt;
+  if (seg.flags.ack && !ack_acceptable) return seg.flags.rst ? Verdict::kRstIgnored : Verdict::kReset;
+
+  // second, check the RST bit
+  if (seg.flags.rst) {
+    if (!ack_acceptable) return Verdict::kRstIgnored;
+    ++env.counters.resets_received;
+    end(Reason::kRefused, env);
+    return Verdict::kConnectionRefused;
+  }
+
+  // third, security: not implemented. fourth, check the SYN bit
+  if (!seg.flags.syn) return Verdict::kSynSentIgnored;  // fifth
+  if (ack_acceptable && env.config.timestamps && seg.options.ts && !echoes_our_syn(seg.options.ts->ecr, env)) {
+    return Verdict::kReset;
+  }
+  take_syn(seg, env);
+  if (!ack_acceptable) {  // simultaneous open (MUST-10); text is left for a retransmission
+    enter(State::kSynReceived, env);
+    marks_.syn = true;
+    may_transmit_ = true;
+    return Verdict::kAccepted;
+  }
+  established(env);
+  take_ack(seg, env);
+  owe_ack();
+  const Verdict taken = take_text(arrival, env);
+  take_fin(seg, env);
+  return taken;
+}
+
+// Whether `ecr` is a timestamp that one of our SYNs carried; if not, it is no answer to them.
+bool Tcb::echoes_our_syn(std::uint32_t ecr, const Env& env) const {
+  return !older(timestamp_now(env), ecr) && !older(ecr, handshake_at_.value() + ts_.offset);
+}
+
+// 3.10.7.4.
+Verdict Tcb::arrives_in_other_states(Arrival& arrival, Env& env) {
+  const Segment& seg = arrival.segment;
+  if (state_ == State::kTimeWait) {
+    if (const Verdict v = check_new_syn(seg); v != Verdict::kContinue) return v;  // RFC 6191
+  }
+  if (state_ == State::kSynReceived && seg.flags.syn && seg.seq == rcv_.irs && !seg.flags.rst) {
+    return check_syn_again(arrival, env);
+  }
+  if (const Verdict v = check_timestamp(seg, env); v != Verdict::kContinue) return v;  // RFC 7323, 5.3
+  if (const Verdict v = check_sequence(seg, env); v != Verdict::kContinue) return v;   // first
+  if (const Verdict v = check_rst(seg, env); v != Verdict::kContinue) return v;        // second
+  // third: security and compartment, not implemented
+  if (const Verdict v = check_syn(seg, env); v != Verdict::kContinue) return v;  // fourth
+  if (const Verdict v = check_ack(seg, env); v != Verdict::kContinue) return v;  // fifth
+  if (state_ == State::kClosed) return Verdict::kAccepted;  // LAST-ACK, and our FIN is acknowledged
+  note_timestamp(seg, env);
+  heard_from_peer(env);
+  check_urg(seg);                                       // sixth
+  const Verdict taken = take_text(arrival, env);        // seventh
+  if (taken == Verdict::kAccepted) take_fin(seg, env);  // eighth
+  return taken;
+}
+
+// A SYN for a connection in TIME-WAIT may open its successor: with a newer timestamp,
+// or with a higher sequence number (RFC 6191, 2; MAY-2). The caller forgets this
+// connection and opens the new one, with an ISS above SND.NXT.
+Verdict Tcb::check_new_syn(const Segment& seg) {
+  if (!seg.flags.syn || seg.flags.ack || seg.flags.rst || seg.flags.fin) return Verdict::kContinue;
+  if (seg.options.ts && flag(kTimestamps)) {
+    if (older(ts_.recent, seg.options.ts->val)) return Verdict::kReopen;
+    if (older(seg.options.ts->val, ts_.recent)) return Verdict::kContinue;
+  }
+  return MUTANT(2, rcv_.nxt < seg.seq, true) ? Verdict::kReopen : Verdict::kContinue;
+}
+
+// In SYN-RECEIVED the peer's SYN comes again. Alone: our SYN-ACK was lost. With an ACK of
+// our SYN: the other half of a simultaneous open (3.5, figure 7). Its sequence number is
+// one before RCV.NXT, so the first check would turn it away.
+Verdict Tcb::check_syn_again(Arrival& arrival, Env& env) {
+  if (!arrival.segment.flags.ack) {
+    marks_.syn = true;
+    may_transmit_ = true;
+    return Verdict::kDuplicateSyn;
+  }
+  if (const Verdict v = check_ack(arrival.segment, env); v != Verdict::kContinue) return v;
+  owe_ack();
+  const Verdict taken = take_text(arrival, env);
+  take_fin(arrival.segment, env);
+  return taken;
+}
+
+// PAWS (RFC 7323, 5.3, R1). Not for resets; not when TS.Recent is too old to compare.
+Verdict Tcb::check_timestamp(const Segment& seg, Env& env) {
+  if (!flag(kTimestamps) || !seg.options.ts || seg.flags.rst) return Verdict::kContinue;
+  const bool old = older(seg.options.ts->val, ts_.recent);
+  if (!MUTANT(3, old, !old && seg.options.ts->val != ts_.recent)) return Verdict::kContinue;
+  if (Millis::floor(env.now).since(ts_.recent_at) > kTimestampValidMs) return Verdict::kContinue;
+  if (seg.flags.syn || seg.len() == 0) {
+    challenge_ack(seg, env);
+  } else {
+    owe_ack();
+  }
+  return Verdict::kPaws;
+}
+
+// First. The segment is not trimmed here: a trimmed SEG.SEQ would let an old RST pass
+// for one that names RCV.NXT exactly. take_text trims what it takes.
+Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
+  const std::uint32_t wnd = rcv_wnd() + MUTANT(4, 0u, 1u);
+  if (acceptable(seg.seq, seg.len(), rcv_.nxt, wnd)) return Verdict::kContinue;
+  // RCV.WND may be zero: no text can be taken, but ACK, RST and URG still count (MUST-66).
+  if (wnd == 0 && seg.seq == rcv_.nxt) return Verdict::kContinue;
+  if (seg.flags.rst) return Verdict::kRstOutOfWindow;
+  if (seg.flags.syn) {
+    challenge_ack(seg, env);
+    return Verdict::kChallengedSyn;
+  }
+  if (!seg.text.empty()) ++env.counters.duplicate_segments;
+  if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt) {
+    deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);  // the FIN again: 2MSL begins anew
+  }
+  // Text and FIN are acknowledged always: their sender is waiting. So are probes of a
+  // closed window. What else comes may be an attack or a loop (RFC 5961, 7).
+  if (seg.len() > 0 || wnd == 0) {
+    owe_ack();
+  } else {
+    challenge_ack(seg, env);
+  }
+  return Verdict::kOutOfWindow;
+}
+
+// Second. Only a RST at exactly RCV.NXT is believed; one elsewhere in the window may be
+// a blind attack, and is answered with a challenge ACK (RFC 5961, 3.2).
+Verdict Tcb::check_rst(const Segment& seg, Env& env) {
+  if (!seg.flags.rst) return Verdict::kContinue;
+  if (state_ == State::kTimeWait && !MUTANT(5, env.config.rst_ends_time_wait, true)) return Verdict::kRstIgnored;
+  if (MUTANT(6, seg.seq != rcv_.nxt, false)) {
+    challenge_ack(seg, env);
+    return Verdict::kChallengedRst;
+  }
+  ++env.counters.resets_received;
+  if (state_ == State::kSynReceived && !flag(kPassive)) {  // MUST-11
+    end(Reason::kRefused, env);
+    return Verdict::kConnectionRefused;
+  }
+  end(Reason::kReset, env);
+  return Verdict::kConnectionReset;
+}
+
+// Fourth (RFC 5961, 4.2). In SYN-RECEIVED after a passive OPEN: back to LISTEN.
+Verdict Tcb::check_syn(const Segment& seg, Env& env) {
+  if (!seg.flags.syn) return Verdict::kContinue;
+  if (state_ == State::kSynReceived && flag(kPassive)) {
+    end(Reason::kReset, env);
+    return Verdict::kConnectionReset;
+  }
+  challenge_ack(seg, env);
+  return Verdict::kChallengedSyn;
+}
+
+// Fifth.
+Verdict Tcb::check_ack(const Segment& seg, Env& env) {
+  if (!seg.flags.ack) return Verdict::kNoAck;
+  if (state_ == State::kSynReceived) {
+    if (!(snd_.una < seg.ack && seg.ack <= snd_.nxt)) return Verdict::kReset;
+    established(env);
+  }
+  if (snd_.nxt < seg.ack) {
+    challenge_ack(seg, env);
+    return Verdict::kAckOfUnsent;
+  }
+  // SND.UNA - MAX.SND.WND =< SEG.ACK (RFC 5961, 5.2), and nothing from before our SYN.
+  if (seg.ack < snd_.una) {
+    const std::uint32_t back = distance(seg.ack, snd_.una);
+    if (back > snd_.max_wnd || back > distance(snd_.iss + 1, snd_.una)) {
+      challenge_ack(seg, env);
+      return Verdict::kAckTooOld;
+    }
+  }
+  take_ack(seg, env);
+  return Verdict::kContinue;
+}
+
+// Sixth. Urgent text stays in line (RFC 6093, 3.1); the application is told where it ends.
+void Tcb::check_urg(const Segment& seg) {
+  if (!seg.flags.urg || peer_has_closed(state_)) return;
+  const SeqNum up = text_seq(seg) + seg.up;
+  if (up <= rcv_.nxt) return;  // all of it has been received
+  if (flag(kUrgentPending) && rcv_.nxt < rcv_.up && up <= rcv_.up) return;
+  rcv_.up = up;
+  set(kUrgentPending);
+  events_.urgent = true;
+}
+
+// Seventh.
+Verdict Tcb::take_text(Arrival& arrival, Env& env) {
+  const Segment& seg = arrival.segment;
+  if (seg.text.empty()) return Verdict::kAccepted;
+  if (state_ == State::kTimeWait) {
+    owe_ack();
+    return Verdict::kAccepted;
+  }
+  if (peer_has_closed(state_)) return Verdict::kAccepted;  // behind a FIN: "this should not occur"
+
+  const std::size_t offset = static_cast<std::size_t>(seg.text.data() - arrival.packet.bytes().data());
+  std::span<std::byte> text = arrival.packet.bytes().subspan(offset, seg.text.size());
+  SeqNum seq = text_seq(seg);
+  if (seq < rcv_.nxt) {
+    const std::uint32_t known = std::min(distance(seq, rcv_.nxt), text_size(seg));
+    text = text.subspan(known);
+    seq += known;
+  }
+  text = text.first(std::min<std::size_t>(text.size(), seq <= rcv_.edge ? distance(seq, rcv_.edge) : 0));
+  if (text.empty()) {
+    ++env.counters.duplicate_segments;
+    owe_ack();
+    return Verdict::kAccepted;
+  }
+  if (flag(kUserClosed)) {  // RFC 9293, 3.6.1: nobody will read it, and the peer is told
+    abort(env);
+    return Verdict::kDataAfterClose;
+  }
+  if (seq != rcv_.nxt) return hold_out_of_order(seq, text, arrival, env);
+  if (!take_in_order(text, arrival, env)) return Verdict::kNoMemory;
+  owe_ack_for_text(static_cast<std::uint32_t>(text.size()), env);
+  return Verdict::kAccepted;
+}
+
+// The next text in order: straight to the application if nothing is queued before it.
+bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
+  const auto size = static_cast<std::uint32_t>(text.size());
+  ReceiveQueue* q = queue(env);
+  if (q == nullptr) {
+    // The application may leave it; then there must be a place for it.
+    if (env.stores.held.full() || env.stores.queues.full()) return false;
+    advance_rcv_nxt(size);
+    env.counters.bytes_received += size;
+    arrival.fresh = text;
+    return true;
+  }
+  if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
+  const SeqNum before = rcv_.nxt;
+  advance_rcv_nxt(size);
+  const SeqNum joined = q->join(env.stores.held, rcv_.nxt);
+  if (joined != rcv_.nxt) {  // a hole is filled: say so at once (RFC 5681, 4.2)
+    advance_rcv_nxt(distance(rcv_.nxt, joined));
+    owe_ack();
+  }
+  env.counters.bytes_received += distance(before, rcv_.nxt);
+  return true;
+}
+
+// Text beyond a hole (SHLD-31). Acknowledged at once, so that the peer counts duplicates
+// (MAY-13; RFC 5681, 4.2).
+Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env) {
+  owe_ack();
+  ReceiveQueue* q = begin_queue(env);
+  if (q == nullptr) return Verdict::kNoMemory;
+  const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet), env.config.max_ranges,
+                            2 * env.config.receive_buffer + 65536);
+  end_queue_if_empty(env);
+  switch (held) {
+    case ReceiveQueue::Held::kNew:
+      ++env.counters.out_of_order;
+      return Verdict::kAccepted;
+    case ReceiveQueue::Held::kDuplicate:
+      ++env.counters.duplicate_segments;
+      return Verdict::kAccepted;
+    case ReceiveQueue::Held::kNoRoom:
+      return Verdict::kNoMemory;
+  }
+  unreachable();
+}
+
+// Eighth. A FIN counts when all text before it has been taken; one that comes early waits.
+void Tcb::take_fin(const Segment& seg, Env& env) {
+  if (state_ == State::kClosed || peer_has_closed(state_)) return;
+  if (seg.flags.fin) {
+    const SeqNum at = fin_seq(seg);
+    if (MUTANT(7, at == rcv_.nxt, rcv_.nxt <= at)) return fin_arrived(env);
+    if (rcv_.nxt < at && at < rcv_.edge) {
+      owe_ack();
+      if (ReceiveQueue* q = begin_queue(env); q != nullptr && !q->fin_seq) q->fin_seq = at;
+    }
+  }
+  if (ReceiveQueue* q = queue(env); q != nullptr && q->fin_seq == rcv_.nxt) fin_arrived(env);
+}
+
+void Tcb::fin_arrived(Env& env) {
+  if (ReceiveQueue* q = queue(env)) {
+    q->fin_seq.reset();
+    end_queue_if_empty(env);
+  }
+  advance_rcv_nxt(1);
+  owe_ack();
+  if (queue(env) == nullptr) {
+    events_.eof = true;
+  } else {
+    set(kEofPending);
+  }
+  if (state_ == State::kEstablished) {
+    enter(State::kCloseWait, env);
+  } else if (state_ == State::kFinWait1) {
+    enter(State::kClosing, env);  // were our FIN acknowledged, check_ack would have left FIN-WAIT-1
+  } else if (state_ == State::kFinWait2) {
+    enter(State::kTimeWait, env);
+  }
+}
+
+// The one place where RCV.NXT moves. The right edge stays; see choose_window.
+void Tcb::advance_rcv_nxt(std::uint32_t n) {
+  rcv_.nxt += n;
+  // A FIN may stand at the edge itself (policy: taken in a closed window).
+  if (rcv_.edge < rcv_.nxt) rcv_.edge = rcv_.nxt;
+}
+
+// RFC 5681, 4.2: at least every second full-sized segment, and within 500 ms.
+void Tcb::owe_ack_for_text(std::uint32_t size, Env& env) {
+  rmss_ = std::max<std::uint16_t>(rmss_, static_cast<std::uint16_t>(std::min<std::uint32_t>(size, offered_mss_)));
+  if (distance(rcv_.last_ack_sent, rcv_.nxt) >= 2u * rmss_) {
+    owe_ack();
+  } else if (!deadlines_.armed(Timer::kDelayedAck)) {
+    deadlines_.set(Timer::kDelayedAck, env.now + env.config.delayed_ack);
+  }
+}
+
+// RFC 5961, 7: at most one in a while, for each connection alone, so that the limit
+// tells nobody about other connections (CVE-2016-5696). Text is answered always.
+void Tcb::challenge_ack(const Segment& seg, Env& env) {
+  if (!seg.text.empty()) return owe_ack();
+  const Millis now = Millis::floor(env.now);
+  const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(env.config.challenge_interval).count();
+  if (flag(kChallenged) && now.since(challenged_at_) < interval) {
+    ++env.counters.challenges_withheld;
+    return;
+  }
+  set(kChallenged);
+  challenged_at_ = now;
+  ++env.counters.challenge_acks;
+  owe_ack();
+}
+
+// RFC 7323, 4.3, (2) and (3).
+void Tcb::note_timestamp(const Segment& seg, Env& env) {
+  if (!flag(kTimestamps) || !seg.options.ts) return;
+  if (older(seg.options.ts->val, ts_.recent) && Millis::floor(env.now).since(ts_.recent_at) <= kTimestampValidMs)
+    return;
+  if (MUTANT(8, rcv_.last_ack_sent < seg.seq, false)) return;
+  ts_.recent = seg.options.ts->val;
+  ts_.recent_at = Millis::floor(env.now);
+}
+
+void Tcb::heard_from_peer(Env& env) {
+  heard_at_ = Millis::floor(env.now);
+  keep_alive_sent_ = 0;
+}
+
+}  // namespace pollux::tcp

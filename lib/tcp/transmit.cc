@@ -1,0 +1,293 @@
+// Output: the only builder of segments. Pays what the verbs have marked.
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+
+std::optional<Outgoing> Tcb::poll_transmit(std::uint32_t max_text, Env& env) {
+  std::optional<Outgoing> out;
+  if (marks_.rst) {
+    out = make_reset(env);
+  } else if (state_ == State::kSynSent || state_ == State::kSynReceived) {
+    if (marks_.syn) {
+      out = make_syn(env);
+    } else if (marks_.ack && state_ == State::kSynReceived) {
+      out = make_ack(env);
+    }
+  } else if (state_ != State::kClosed) {
+    out = make_retransmission(env);
+    if (!out) out = make_new_text(max_text, env);
+    if (!out) out = make_probe(env);
+    if (!out) out = make_ack(env);
+  }
+  if (out) {
+    note_sent(*out, env);
+  } else {
+    may_transmit_ = false;
+  }
+  ASSERT(invariants_hold(env));
+  return out;
+}
+
+void Tcb::copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env) {
+  transmission(env)->buffer.copy(env.stores.slices, segment.text_offset, to);
+}
+
+// --- The kinds of segments ---
+
+std::optional<Outgoing> Tcb::make_reset(Env& env) {
+  marks_.rst = false;
+  Outgoing out = segment_at(snd_.nxt, env);
+  out.flags.rst = true;
+  out.wnd = 0;
+  ++env.counters.resets_sent;
+  return out;
+}
+
+// SYN, or SYN-ACK in SYN-RECEIVED. Options that the peer's SYN has not offered are left out.
+std::optional<Outgoing> Tcb::make_syn(Env& env) {
+  marks_.syn = false;
+  Transmission& tx = *transmission(env);
+  const bool answer = state_ == State::kSynReceived;
+  Outgoing out;
+  out.seq = snd_.iss;
+  out.flags.syn = true;
+  out.flags.ack = answer;
+  if (answer) out.ack = rcv_.nxt;
+  out.wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(env.config.receive_buffer, 65535));  // unscaled
+  out.options.mss = offered_mss_;                                                                   // MUST-14
+  if (answer ? flag(kWindowScaled) : env.config.window_scaling) out.options.wind_shift = rcv_wind_shift_;
+  out.options.sack_permitted = answer ? flag(kSackPermitted) : env.config.sack_permitted;
+  if (answer ? flag(kTimestamps) : env.config.timestamps) {
+    out.options.ts = Timestamps{timestamp_now(env), answer ? ts_.recent : 0};
+  }
+  if (snd_.nxt == snd_.iss) {
+    snd_.nxt = snd_.iss + 1;
+    tx.timing = true;
+    tx.timed_seq = snd_.nxt;
+    tx.timed_at = env.now;
+  } else {
+    ++env.counters.retransmitted_segments;
+  }
+  if (!deadlines_.armed(Timer::kRetransmission)) arm_retransmission(env);
+  return out;
+}
+
+// RFC 6298, 5.4 (from SND.UNA up to where a time-out found SND.NXT, as cwnd allows), and
+// the first segment alone in fast recovery.
+std::optional<Outgoing> Tcb::make_retransmission(Env& env) {
+  Transmission* tx = transmission(env);
+  if (tx == nullptr) return std::nullopt;
+  SeqNum seq = snd_.una;
+  SeqNum end = snd_.nxt;
+  if (tx->resend_head) {
+    tx->resend_head = false;
+  } else if (tx->rtx_next < tx->rtx_end) {
+    seq = tx->rtx_next;
+    end = tx->rtx_end;
+    if (distance(snd_.una, seq) >= congestion_.cwnd) return std::nullopt;
+    // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
+    if (seq != snd_.una && snd_.una + snd_.wnd < seq + smss_) return std::nullopt;
+  } else {
+    return std::nullopt;
+  }
+  if (seq == end) return std::nullopt;
+  Outgoing out = segment_at(seq, env);
+  const SeqNum text_limit = min(end, text_end(env));
+  const std::uint32_t size = seq < text_limit ? std::min<std::uint32_t>(smss_, distance(seq, text_limit)) : 0;
+  add_text(out, size, env);
+  out.flags.fin = flag(kFinSent) && seq + size == text_end(env) && seq + size < end;
+  tx->rtx_next = max(tx->rtx_next, seq + size + (out.flags.fin ? 1u : 0u));
+  tx->rtx_end = max(tx->rtx_end, tx->rtx_next);
+  tx->timing = false;
+  ++env.counters.retransmitted_segments;
+  if (!deadlines_.armed(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
+  return out;
+}
+
+// Text that was never sent, as far as the peer's window, cwnd, Nagle and silly-window
+// avoidance allow; and our FIN behind it.
+std::optional<Outgoing> Tcb::make_new_text(std::uint32_t max_text, Env& env) {
+  Transmission* tx = transmission(env);
+  if (tx == nullptr || flag(kFinSent)) return std::nullopt;
+  const std::uint32_t queued = unsent(env);
+  const bool fin = fin_wanted();
+  if (queued == 0 && !fin) return std::nullopt;
+  if (flight_size() == 0) restart_after_idle(env);
+
+  const std::uint32_t usable = usable_window(env);
+  const std::uint32_t size =
+      whole_segments(std::min({queued, usable, std::max<std::uint32_t>(max_text, smss_)}), queued, env);
+  const bool with_fin = MUTANT(14, fin && size == queued, fin) && flight_size() + size < snd_.wnd;
+  if ((size == 0 && !with_fin) || (size > 0 && !worth_sending(size, queued, env))) {
+    wait_for_window(env);
+    return std::nullopt;
+  }
+  Outgoing out = segment_at(snd_.nxt, env);
+  add_text(out, size, env);
+  out.flags.psh = size > 0 && (size == queued || snd_.nxt + size == tx->pushed);  // MUST-61
+  out.flags.fin = with_fin;
+  if (with_fin) set(kFinSent);
+  tx->sws_forced = false;
+  if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
+  snd_.nxt += size + (with_fin ? 1u : 0u);
+  env.counters.bytes_sent += size;
+  sent_at_ = Millis::floor(env.now);
+  if (!tx->timing && tx->rtx_next <= snd_.una && !tx->fast_recovery) {
+    tx->timing = true;
+    tx->timed_seq = snd_.nxt;
+    tx->timed_at = env.now;
+  }
+  deadlines_.clear(Timer::kPersist);
+  if (!deadlines_.armed(Timer::kRetransmission)) arm_retransmission(env);  // RFC 6298, 5.1
+  return out;
+}
+
+// A segment without text and one number too early, which the peer answers with an ACK that
+// carries its window: probes a closed window (MUST-36), and a silent peer (SHLD-12).
+std::optional<Outgoing> Tcb::make_probe(Env& env) {
+  if (!marks_.probe && !marks_.keep_alive) return std::nullopt;
+  if (marks_.probe) ++env.counters.zero_window_probes;
+  if (marks_.keep_alive) ++env.counters.keep_alive_probes;
+  marks_.probe = false;
+  marks_.keep_alive = false;
+  return segment_at(snd_.una - 1, env);
+}
+
+std::optional<Outgoing> Tcb::make_ack(Env& env) {
+  if (!marks_.ack) return std::nullopt;
+  return segment_at(snd_.nxt, env);
+}
+
+// --- What they have in common ---
+
+Outgoing Tcb::segment_at(SeqNum seq, Env& env) {
+  Outgoing out;
+  out.seq = seq;
+  out.flags.ack = true;
+  out.ack = rcv_.nxt;
+  choose_window(env);
+  out.wnd = window_field();
+  if (flag(kTimestamps)) out.options.ts = Timestamps{timestamp_now(env), ts_.recent};
+  const Transmission* tx = transmission(env);
+  if (tx != nullptr && tx->urgent && seq < tx->up) {
+    out.flags.urg = true;
+    out.up = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tx->up), 65535));
+  }
+  return out;
+}
+
+void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
+  if (size == 0) return;
+  out.text_offset = distance(first_text(env), out.seq);
+  out.text_size = size;
+}
+
+// An acknowledgment rides on every segment.
+void Tcb::note_sent(const Outgoing& out, Env& env) {
+  ++env.counters.segments_sent;
+  if (!out.flags.ack) return;
+  marks_.ack = false;
+  deadlines_.clear(Timer::kDelayedAck);
+  rcv_.last_ack_sent = rcv_.nxt;
+}
+
+// Min(D, U) of RFC 9293, 3.8.6.2.1: what peer and network will bear.
+std::uint32_t Tcb::usable_window(const Env& env) const {
+  const Transmission& tx = *transmission(env);
+  if (tx.rtx_next < tx.rtx_end) return 0;  // first what was lost
+  const std::uint32_t flight = flight_size();
+  // RFC 3042: each of the first two duplicate ACKs lets one new segment go.
+  const std::uint32_t extra = tx.fast_recovery ? 0 : std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
+  const std::uint32_t limit = std::min(snd_.wnd, MUTANT(15, congestion_.cwnd + extra, UINT32_MAX));
+  return limit > flight ? limit - flight : 0;
+}
+
+// RFC 9293, 3.8.6.2.1 (sender's silly-window avoidance) and 3.7.4 (Nagle).
+bool Tcb::worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env) const {
+  if (size >= smss_) return true;                    // (1)
+  if (size == queued && may_push(env)) return true;  // (2)
+  const bool alone = flight_size() == 0 || flag(kNoDelay);
+  if (2 * std::uint64_t{size} >= snd_.max_wnd && alone) return true;  // (3)
+  return transmission(env)->sws_forced;                               // (4)
+}
+
+// Whether a small segment that empties the queue may go although others are in flight.
+bool Tcb::may_push(const Env& env) const {
+  const Transmission& tx = *transmission(env);
+  return flight_size() == 0 || flag(kNoDelay) || fin_wanted() || (tx.urgent && snd_.nxt < tx.up);
+}
+
+// Of several segments built as one (TSO), the last goes along only if it is full, or
+// would go by itself.
+std::uint32_t Tcb::whole_segments(std::uint32_t size, std::uint32_t queued, const Env& env) const {
+  if (size <= smss_ || (size == queued && may_push(env))) return size;
+  return size - size % smss_;
+}
+
+// Nothing can go now. If nothing is in flight either, no acknowledgment will come to say
+// when it can: the persist timer must (MUST-35; the override time-out of 3.8.6.2.1).
+void Tcb::wait_for_window(Env& env) {
+  if (flight_size() > 0 || deadlines_.armed(Timer::kPersist)) return;
+  Transmission& tx = *transmission(env);
+  tx.stalled_since = Millis::floor(env.now);
+  if (!MUTANT(16, true, false)) return;
+  const Duration wait = snd_.wnd == 0 ? rtt_.rto(env.config) : env.config.sws_override;  // SHLD-29
+  deadlines_.set(Timer::kPersist, env.now + wait);
+}
+
+// RFC 5681, 4.1.
+void Tcb::restart_after_idle(Env& env) {
+  const auto idle = std::chrono::milliseconds{Millis::floor(env.now).since(sent_at_)};
+  if (idle <= rtt_.rto(env.config)) return;
+  const std::uint32_t restart = Congestion::initial_window(smss_, env.config.initial_window_segments);
+  congestion_.cwnd = std::min(congestion_.cwnd, restart);
+}
+
+// The window to offer. Its right edge never moves left (SHLD-14), and moves right only by
+// what is worth a segment (MUST-39):
+//
+//     RCV.NXT              edge as offered           RCV.NXT + free buffer
+//        |---- RCV.WND --------|------ not offered yet -------|
+//
+// With a scaled window the edge is rounded down to what the field can say, but not to the
+// left of where it was.
+void Tcb::choose_window(Env& env) {
+  const std::uint32_t buffer = env.config.receive_buffer;
+  const SeqNum possible = rcv_.nxt + (buffer - std::min(unread(env), buffer));
+  const std::uint32_t worth = std::min<std::uint32_t>(buffer / 2, std::max(rmss_, offered_mss_));
+  SeqNum edge = rcv_.edge;
+  if (edge < possible && distance(edge, possible) >= worth) edge = possible;
+  edge = MUTANT(17, edge, possible);
+  const std::uint32_t unit = std::uint32_t{1} << rcv_wind_shift_;
+  std::uint32_t field = std::min<std::uint32_t>(distance(rcv_.nxt, edge) / unit, 65535);
+  if (rcv_.nxt + field * unit < rcv_.edge && field < 65535) {
+    field = (distance(rcv_.nxt, rcv_.edge) + unit - 1) / unit;
+  }
+  rcv_.edge = MUTANT(17, max(rcv_.edge, rcv_.nxt + field * unit), rcv_.nxt + field * unit);
+}
+
+std::uint16_t Tcb::window_field() const {
+  return static_cast<std::uint16_t>(std::min<std::uint32_t>(rcv_wnd() >> rcv_wind_shift_, 65535));
+}
+
+std::uint32_t Tcb::timestamp_now(const Env& env) const { return Millis::floor(env.now).value() + ts_.offset; }
+
+SeqNum Tcb::first_text(const Env&) const { return snd_.una + (flag(kSynUnacked) ? 1u : 0u); }
+
+SeqNum Tcb::text_end(const Env& env) const {
+  const Transmission* tx = transmission(env);
+  return first_text(env) + (tx == nullptr ? 0 : tx->buffer.size());
+}
+
+std::uint32_t Tcb::unsent(const Env& env) const {
+  const SeqNum end = text_end(env);
+  const SeqNum next = max(snd_.nxt, first_text(env));
+  return next < end ? distance(next, end) : 0;
+}
+
+}  // namespace pollux::tcp

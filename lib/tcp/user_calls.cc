@@ -1,0 +1,309 @@
+// RFC 9293, 3.10: SEND, RECEIVE, CLOSE and ABORT, and the memory that they begin and end.
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+namespace {
+
+// Whether SEND is allowed in this state (3.10.2), and if not, what it says.
+Expected<void, UserError> sendable(State state, bool close_wanted) {
+  switch (state) {
+    case State::kClosed:
+    case State::kListen:
+      return unexpected(UserError::kConnectionDoesNotExist);
+    case State::kSynSent:
+    case State::kSynReceived:
+    case State::kEstablished:
+    case State::kCloseWait:
+      if (close_wanted) return unexpected(UserError::kConnectionClosing);
+      return {};
+    case State::kFinWait1:
+    case State::kFinWait2:
+    case State::kClosing:
+    case State::kLastAck:
+    case State::kTimeWait:
+      return unexpected(UserError::kConnectionClosing);
+  }
+  unreachable();
+}
+
+}  // namespace
+
+// --- SEND ---
+
+Expected<std::uint32_t, UserError> Tcb::send(std::span<const std::byte> text, Env& env) {
+  if (auto ok = sendable(state_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
+  if (text.empty()) return 0u;
+  Transmission& tx = begin_transmission(env);
+  const std::uint32_t wanted = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), send_room(env)));
+  const std::uint32_t taken = tx.buffer.append_copy(env.stores.slices, text.first(wanted));
+  if (taken < text.size()) tx.app_waits = true;
+  if (taken == 0 && tx.buffer.empty()) {  // no block is free, and no acknowledgment will come to say when one is
+    end_transmission_if_idle(env);
+    return unexpected(UserError::kInsufficientResources);
+  }
+  tx.pushed = text_end(env);
+  may_transmit_ = true;
+  ASSERT(invariants_hold(env));
+  return taken;
+}
+
+Expected<std::uint32_t, UserError> Tcb::send_reference(std::span<const std::byte> text, Env& env) {
+  if (auto ok = sendable(state_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
+  if (text.empty()) return 0u;
+  Transmission& tx = begin_transmission(env);
+  if (text.size() > send_room(env)) {
+    tx.app_waits = true;
+    end_transmission_if_idle(env);
+    return 0u;
+  }
+  if (!tx.buffer.append_reference(env.stores.slices, text)) {
+    end_transmission_if_idle(env);
+    return unexpected(UserError::kInsufficientResources);
+  }
+  tx.pushed = text_end(env);
+  may_transmit_ = true;
+  ASSERT(invariants_hold(env));
+  return static_cast<std::uint32_t>(text.size());
+}
+
+Expected<std::uint32_t, UserError> Tcb::send_urgent(std::span<const std::byte> text, Env& env) {
+  const auto taken = send(text, env);
+  if (!taken || *taken == 0) return taken;
+  Transmission& tx = *transmission(env);
+  tx.up = text_end(env);  // MUST-62: after the last urgent byte
+  tx.urgent = true;
+  return taken;
+}
+
+std::uint32_t Tcb::send_room(const Env& env) const {
+  const Transmission* tx = transmission(env);
+  const std::uint32_t queued = tx == nullptr ? 0 : tx->buffer.size();
+  return env.config.send_buffer - std::min(queued, env.config.send_buffer);
+}
+
+// --- RECEIVE ---
+
+void Tcb::keep(std::span<std::byte> text, Packet&& packet, Env& env) {
+  if (text.empty() || state_ == State::kClosed) return;
+  if (flag(kUserClosed)) return abort(env);  // SHLD-3: text that nobody will read
+  ReceiveQueue* q = begin_queue(env);
+  CHECK(q != nullptr);  // take_in_order made sure of a place
+  const bool kept =
+      q->append(env.stores.held, rcv_.nxt - static_cast<std::uint32_t>(text.size()), text, std::move(packet));
+  CHECK(kept);
+  if (events_.eof) {
+    events_.eof = false;
+    set(kEofPending);
+  }
+  ASSERT(invariants_hold(env));
+}
+
+std::span<const std::byte> Tcb::readable(const Env& env) const {
+  const ReceiveQueue* q = queue(env);
+  return q == nullptr ? std::span<const std::byte>{} : q->front(env.stores.held);
+}
+
+void Tcb::consume(std::uint32_t n, Env& env) {
+  ReceiveQueue* q = queue(env);
+  if (q == nullptr || n == 0) return;
+  q->consume(env.stores.held, n);
+  if (q->readable() == 0 && flag(kEofPending)) {
+    set(kEofPending, false);
+    events_.eof = true;
+  }
+  end_queue_if_empty(env);
+  // MUST-39: the peer is told of new room when that is worth a segment, and while what
+  // it knows of is not plenty anyway.
+  const std::uint32_t room = env.config.receive_buffer - std::min(unread(env), env.config.receive_buffer);
+  const std::uint32_t known = rcv_wnd();
+  const std::uint32_t worth = std::min<std::uint32_t>(env.config.receive_buffer / 2, std::max(rmss_, offered_mss_));
+  if (!peer_has_closed(state_) && state_ != State::kClosed && room >= known + worth &&
+      known <= env.config.receive_buffer / 2) {
+    owe_ack();
+  }
+  ASSERT(invariants_hold(env));
+}
+
+std::uint32_t Tcb::unread(const Env& env) const {
+  const ReceiveQueue* q = queue(env);
+  return q == nullptr ? 0 : q->readable();
+}
+
+std::uint32_t Tcb::urgent_ahead(std::uint32_t unoffered, const Env& env) const {
+  if (!flag(kUrgentPending)) return 0;
+  const SeqNum read_to = rcv_.nxt - unread(env) - unoffered - (peer_has_closed(state_) ? 1u : 0u);
+  return read_to < rcv_.up ? distance(read_to, rcv_.up) : 0;
+}
+
+// --- CLOSE and ABORT ---
+
+Expected<void, UserError> Tcb::shutdown(Env& env) {
+  switch (state_) {
+    case State::kClosed:
+    case State::kListen:
+      return unexpected(UserError::kConnectionDoesNotExist);
+    case State::kSynSent:
+      end(Reason::kAborted, env);
+      return {};
+    case State::kSynReceived:
+      set(kCloseWanted);  // queued until ESTABLISHED
+      return {};
+    case State::kEstablished:
+      begin_transmission(env);
+      enter(State::kFinWait1, env);
+      break;
+    case State::kCloseWait:
+      begin_transmission(env);
+      enter(State::kLastAck, env);
+      break;
+    case State::kFinWait1:
+    case State::kFinWait2:
+    case State::kClosing:
+    case State::kLastAck:
+    case State::kTimeWait:
+      return unexpected(UserError::kConnectionClosing);
+  }
+  may_transmit_ = true;
+  ASSERT(invariants_hold(env));
+  return {};
+}
+
+void Tcb::close(Env& env) {
+  if (state_ == State::kClosed) return;
+  if (unread(env) > 0) return abort(env);  // SHLD-3
+  set(kUserClosed);
+  if (state_ == State::kFinWait2) {
+    deadlines_.set(Timer::kTimeWait, env.now + env.config.fin_wait_2);
+  } else {
+    static_cast<void>(shutdown(env));
+  }
+}
+
+void Tcb::abort(Env& env) {
+  if (state_ == State::kClosed) return;
+  const bool tell = state_ == State::kSynReceived || state_ == State::kEstablished || state_ == State::kFinWait1 ||
+                    state_ == State::kFinWait2 || state_ == State::kCloseWait;
+  end(Reason::kAborted, env);
+  marks_.rst = tell;
+  may_transmit_ = tell;
+}
+
+void Tcb::set_nodelay(bool on) {
+  set(kNoDelay, on);
+  may_transmit_ = true;  // MUST-17: what Nagle held goes now
+}
+
+void Tcb::set_keep_alive(const KeepAlive& keep_alive, Env& env) {
+  set(kKeepAliveOn, keep_alive.on);
+  keep_alive_idle_s_ = keep_alive.idle_s;
+  keep_alive_interval_s_ = keep_alive.interval_s;
+  keep_alive_count_ = keep_alive.count;
+  deadlines_.clear(Timer::kKeepAlive);
+  arm_keep_alive(env);
+}
+
+void Tcb::set_user_timeout(Duration timeout) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+  user_timeout_ms_ = static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, INT32_MAX));
+}
+
+// --- State and memory ---
+
+// The one place where the state changes.
+void Tcb::enter(State next, Env& env) {
+  ASSERT(legal(state_, next));
+  if (state_ != State::kClosed) --env.counters.states[static_cast<std::size_t>(state_)];
+  if (next != State::kClosed) ++env.counters.states[static_cast<std::size_t>(next)];
+  state_ = next;
+  if (next == State::kTimeWait) {
+    deadlines_.clear_all();
+    deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);  // MUST-13
+    reason_ = Reason::kFinished;
+    events_.closed = true;
+  }
+}
+
+// The connection is over. What was queued in either direction is gone with it.
+void Tcb::end(Reason reason, Env& env) {
+  const bool all_read = unread(env) == 0;
+  enter(State::kClosed, env);
+  deadlines_.clear_all();
+  marks_ = {};
+  reason_ = reason;
+  if (reason != Reason::kFinished) {
+    set(kEofPending, false);
+    events_ = {};
+    release(env);
+  } else if (all_read) {
+    release(env);
+  }
+  events_.closed = true;
+}
+
+Events Tcb::poll_events() {
+  Events out = events_;
+  out.closed = events_.closed && !flag(kEofPending);
+  const bool closed_later = events_.closed && !out.closed;
+  events_ = {};
+  events_.closed = closed_later;
+  return out;
+}
+
+void Tcb::release(Env& env) {
+  if (Transmission* tx = transmission(env)) {
+    tx->buffer.clear(env.stores.slices);
+    env.stores.transmissions.free(transmission_);
+    transmission_ = kNone;
+  }
+  if (ReceiveQueue* q = queue(env)) {
+    q->clear(env.stores.held);
+    env.stores.queues.free(queue_);
+    queue_ = kNone;
+  }
+}
+
+// There are as many Transmissions as TCBs, so there always is one.
+Transmission& Tcb::begin_transmission(Env& env) {
+  if (transmission_ == kNone) {
+    transmission_ = env.stores.transmissions.alloc();
+    CHECK(transmission_ != kNone);
+    Transmission& tx = *transmission(env);
+    tx.recover = snd_.una - 1;
+    tx.rtx_next = snd_.una;
+    tx.rtx_end = snd_.una;
+    tx.up = snd_.una;
+    tx.pushed = snd_.una;
+    tx.stalled_since = Millis::floor(env.now);
+  }
+  return *transmission(env);
+}
+
+void Tcb::end_transmission_if_idle(Env& env) {
+  const Transmission* tx = transmission(env);
+  if (tx == nullptr || snd_.una != snd_.nxt || !tx->buffer.empty() || flag(kSynUnacked)) return;
+  if (fin_wanted() && !flag(kFinSent)) return;
+  if (tx->app_waits) events_.writable = true;
+  deadlines_.clear(Timer::kRetransmission);
+  deadlines_.clear(Timer::kPersist);
+  env.stores.transmissions.free(transmission_);
+  transmission_ = kNone;
+}
+
+ReceiveQueue* Tcb::begin_queue(Env& env) {
+  if (queue_ == kNone) queue_ = env.stores.queues.alloc();
+  return queue(env);
+}
+
+void Tcb::end_queue_if_empty(Env& env) {
+  ReceiveQueue* q = queue(env);
+  if (q == nullptr || !q->empty()) return;
+  env.stores.queues.free(queue_);
+  queue_ = kNone;
+}
+
+}  // namespace pollux::tcp
