@@ -1,0 +1,427 @@
+#include "options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "option_values.h"
+
+namespace pollux::app {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr Choice<dpdk::HugePages> kHugePages[] = {
+    {"auto", dpdk::HugePages::kAuto}, {"require", dpdk::HugePages::kRequire}, {"off", dpdk::HugePages::kOff}};
+constexpr Choice<ChecksumMode> kChecksums[] = {
+    {"hw", ChecksumMode::kHardware}, {"sw", ChecksumMode::kSoftware}, {"trust", ChecksumMode::kTrust}};
+constexpr Choice<CloseBy> kCloseBy[] = {{"server", CloseBy::kServer}, {"client", CloseBy::kClient}};
+constexpr Choice<runtime::IdlePolicy> kIdle[] = {{"auto", runtime::IdlePolicy::kAuto},
+                                                 {"spin", runtime::IdlePolicy::kSpin},
+                                                 {"pause", runtime::IdlePolicy::kPause},
+                                                 {"sleep", runtime::IdlePolicy::kSleep}};
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, at), text.size());
+    parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+Expected<IpPrefix, std::string> parse_prefix(std::string_view text) {
+  auto prefix = IpPrefix::parse(text);
+  if (!prefix) return unexpected(fmt::format("{}; an address is ADDR/LEN, such as 198.18.0.2/24 or 2001:2::2/64", prefix.error()));
+  return *prefix;
+}
+
+SetResult add_address(Options& o, std::string_view text) {
+  const auto prefix = parse_prefix(text);
+  if (!prefix) return unexpected(prefix.error());
+  o.shard.addresses.push_back({*prefix, 1});
+  return {};
+}
+
+// ADDR/LEN: the addresses from ADDR to the end of the prefix; ADDR/LEN+N: N of them.
+// Of an IPv4 network neither its own address nor the broadcast address.
+SetResult add_address_range(Options& o, std::string_view text) {
+  constexpr std::uint64_t kMost = 1u << 20;
+  const std::size_t plus = text.find('+');
+  auto prefix = parse_prefix(text.substr(0, plus));
+  if (!prefix) return unexpected(prefix.error());
+  const bool v4 = prefix->address.is_v4();
+  const unsigned host_bits = (v4 ? 32u : 128u) - prefix->length;
+  const std::uint64_t host = v4 ? prefix->address.v4_host_order() : load_be<std::uint64_t>(reinterpret_cast<const std::byte*>(prefix->address.words().data() + 2));
+  const std::uint64_t mask = host_bits >= 64 ? UINT64_MAX : (std::uint64_t{1} << host_bits) - 1;
+  std::uint64_t place = host & mask;
+  if (place == 0 && host_bits > 1) {
+    prefix->address = prefix->address.plus(1);
+    place = 1;
+  }
+  std::uint64_t left = std::min(mask - place, kMost) + 1;
+  if (v4 && host_bits > 1 && place + left - 1 == mask) --left;
+  std::uint64_t count = left;
+  if (plus != std::string_view::npos) {
+    if (auto ok = put_within(parse_count(text.substr(plus + 1)), 1, left, count); !ok) return ok;
+  } else if (left > kMost) {
+    return unexpected(fmt::format("`{}` holds more than {} addresses; say how many: {}+1000", text, kMost, text));
+  }
+  if (count == 0) return unexpected(fmt::format("`{}` holds no address for a host", text));
+  o.shard.addresses.push_back({*prefix, static_cast<std::uint32_t>(count)});
+  return {};
+}
+
+SetResult add_gateway(Options& o, std::string_view text) {
+  const auto address = IpAddress::parse(text);
+  if (!address) return unexpected(address.error());
+  for (const IpAddress& other : o.shard.gateways) {
+    if (other.is_v4() == address->is_v4()) {
+      return unexpected(fmt::format("there is a gateway of this family already: {}", to_string(other)));
+    }
+  }
+  o.shard.gateways.push_back(*address);
+  return {};
+}
+
+// "0,2-4": a list of CPUs; one may stand more than once.
+SetResult set_cores(Options& o, std::string_view text) {
+  o.cores.clear();
+  for (const std::string_view part : split(text, ',')) {
+    const std::size_t dash = part.find('-');
+    unsigned first = 0;
+    unsigned last = 0;
+    constexpr std::string_view kWhat = "cores are a list such as 0,2-4";
+    if (auto ok = put_within(parse_count(part.substr(0, dash)), 0, 1023, first); !ok) {
+      return unexpected(fmt::format("{}; {}", ok.error(), kWhat));
+    }
+    last = first;
+    if (dash != std::string_view::npos) {
+      if (auto ok = put_within(parse_count(part.substr(dash + 1)), first, 1023, last); !ok) {
+        return unexpected(fmt::format("{}; {}", ok.error(), kWhat));
+      }
+    }
+    for (unsigned core = first; core <= last; ++core) o.cores.push_back(core);
+  }
+  return {};
+}
+
+SetResult set_tcp(Options& o, std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (!text.starts_with("tcp.") || equals == std::string_view::npos) {
+    return unexpected(fmt::format("`{}` is not tcp.KEY=VALUE, such as tcp.time_wait=10s", text));
+  }
+  const std::string_view key = text.substr(4, equals - 4);
+  for (const TcpKey& row : tcp_keys()) {
+    if (row.name != key) continue;
+    auto ok = row.set(o, text.substr(equals + 1));
+    return ok ? ok : unexpected(fmt::format("tcp.{}: {}", key, ok.error()));
+  }
+  std::vector<std::string_view> names;
+  for (const TcpKey& row : tcp_keys()) names.push_back(row.name);
+  return unexpected(fmt::format("there is no key `tcp.{}`{}", key, did_you_mean(key, names, "tcp.")));
+}
+
+// "loss=0.01,reorder=10%,seed=7": what befalls received frames.
+SetResult set_impairment(Options& o, std::string_view text) {
+  constexpr std::array<std::string_view, 8> kKeys{"loss", "duplicate", "reorder", "reorder_delay", "corrupt", "delay", "jitter", "seed"};
+  for (const std::string_view part : split(text, ',')) {
+    const std::size_t equals = part.find('=');
+    const std::string_view key = part.substr(0, equals);
+    if (equals == std::string_view::npos) return unexpected(fmt::format("`{}` is not KEY=VALUE, such as loss=0.01", part));
+    const std::string_view value = part.substr(equals + 1);
+    Impairment& i = o.impairment;
+    SetResult ok;
+    if (key == "loss") ok = put(parse_chance(value), i.loss);
+    else if (key == "duplicate") ok = put(parse_chance(value), i.duplicate);
+    else if (key == "reorder") ok = put(parse_chance(value), i.reorder);
+    else if (key == "corrupt") ok = put(parse_chance(value), i.corrupt);
+    else if (key == "reorder_delay") ok = put_duration(value, 0s, 10s, i.reorder_delay);
+    else if (key == "delay") ok = put_duration(value, 0s, 10s, i.delay);
+    else if (key == "jitter") ok = put_duration(value, 0s, 10s, i.jitter);
+    else if (key == "seed") ok = put(parse_count(value), o.impairment_seed.emplace());
+    else return unexpected(fmt::format("there is no impairment `{}`{}", key, did_you_mean(key, kKeys)));
+    if (!ok) return unexpected(fmt::format("{}: {}", key, ok.error()));
+  }
+  return {};
+}
+
+Json show_impairment(const Options& o) {
+  const Impairment& i = o.impairment;
+  if (!o.impaired()) return nullptr;
+  Json shown{{"loss", i.loss}, {"duplicate", i.duplicate}, {"reorder", i.reorder}, {"corrupt", i.corrupt},
+             {"reorder_delay", exact_duration(i.reorder_delay)}, {"delay", exact_duration(i.delay)}, {"jitter", exact_duration(i.jitter)}};
+  if (o.impairment_seed) shown["seed"] = *o.impairment_seed;
+  return shown;
+}
+
+Json show_addresses(const Options& o, bool ranges) {
+  Json shown = Json::array();
+  for (const LocalAddresses& local : o.shard.addresses) {
+    if ((local.count > 1) != ranges) continue;
+    shown.push_back(ranges ? fmt::format("{}+{}", to_string(local.prefix), local.count) : to_string(local.prefix));
+  }
+  return shown;
+}
+
+Json show_tcp(const Options& o) {
+  Json shown = Json::object();
+  for (const TcpKey& row : tcp_keys()) shown[std::string{row.name}] = row.show(o);
+  return shown;
+}
+
+template <auto kMember>
+SetResult set_text(Options& o, std::string_view text) {
+  if (text.empty()) return unexpected(std::string{"an empty value"});
+  o.*kMember = text;
+  return {};
+}
+template <auto kMember>
+Json show_text(const Options& o) {
+  return (o.*kMember).empty() ? Json(nullptr) : Json(o.*kMember);
+}
+template <auto kMember>
+SetResult set_switch(Options& o, std::string_view text) {
+  return put(parse_switch(text), o.*kMember);
+}
+template <auto kMember>
+Json show_member(const Options& o) {
+  return Json(o.*kMember);
+}
+template <auto kMember>
+Json show_duration_member(const Options& o) {
+  return Json(exact_duration(o.*kMember));
+}
+
+constexpr unsigned kServe = 2 | 4 | 8 | 16;
+constexpr unsigned kAll = 1 | kServe;
+constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
+
+constexpr std::array kOptions{
+    OptionSpec{"port", 'p', "SPEC", "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
+               "afpacket:IFACE, a PCI address or a DPDK vdev", kAll, false, set_text<&Options::port>, show_text<&Options::port>},
+    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kAll, true, add_address,
+               [](const Options& o) { return show_addresses(o, false); }},
+    OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable", kAll, true,
+               add_address_range, [](const Options& o) { return show_addresses(o, true); }},
+    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kAll, true, add_gateway,
+               [](const Options& o) {
+                 Json shown = Json::array();
+                 for (const IpAddress& address : o.shard.gateways) shown.push_back(to_string(address));
+                 return shown;
+               }},
+    OptionSpec{"cores", 0, "LIST", "CPUs to poll on, such as 2,4-6", kAll, false, set_cores, show_member<&Options::cores>},
+    OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kAll, false,
+               [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 256, o.workers); },
+               show_member<&Options::workers>},
+    OptionSpec{"pipeline", 0, "", "the first core moves packets for the others", kServe, false, set_switch<&Options::pipeline>,
+               show_member<&Options::pipeline>},
+    OptionSpec{"idle", 0, "auto|spin|pause|sleep", "what a core does that has nothing to do", kAll, false,
+               [](Options& o, std::string_view text) { return put_choice(text, kIdle, o.idle); },
+               [](const Options& o) { return Json(word_of(o.idle, kIdle)); }},
+    OptionSpec{"hugepages", 0, "auto|require|off", "huge pages for packet memory", kAll, false,
+               [](Options& o, std::string_view text) { return put_choice(text, kHugePages, o.hugepages); },
+               [](const Options& o) { return Json(word_of(o.hugepages, kHugePages)); }},
+    OptionSpec{"mtu", 0, "N", "largest IP packet", kAll, false,
+               [](Options& o, std::string_view text) { return put_within(parse_size(text), 576, 65535, o.shard.mtu); },
+               [](const Options& o) { return Json(o.shard.mtu); }},
+    OptionSpec{"vlan", 0, "ID", "802.1Q tag; 0: untagged", kAll, false,
+               [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 4094, o.shard.vlan); },
+               [](const Options& o) { return Json(o.shard.vlan); }},
+    OptionSpec{"checksum", 0, "hw|sw|trust", "who verifies received checksums; default: what suits the port", kAll, false,
+               [](Options& o, std::string_view text) { return put_choice(text, kChecksums, o.checksum); },
+               [](const Options& o) { return o.checksum ? Json(word_of(*o.checksum, kChecksums)) : Json(nullptr); }},
+    OptionSpec{"impair", 0, "KEY=VALUE,...", "a bad wire for what is received: loss=0.01, reorder=10%, duplicate, corrupt, delay, "
+               "jitter, reorder_delay, seed", kAll, false, set_impairment, show_impairment},
+    OptionSpec{"max-connections", 0, "N", "connections a core holds at most", kAll, false,
+               [](Options& o, std::string_view text) {
+                 return put_within(parse_count(text), 1, 1u << 28, o.shard.max_connections);
+               },
+               [](const Options& o) { return Json(o.shard.max_connections); }},
+    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kAll, true, set_tcp, show_tcp},
+    OptionSpec{"seed", 0, "N", "all random choices follow from it; default: from the kernel", kAll, false,
+               [](Options& o, std::string_view text) { return put(parse_count(text), o.seed.emplace()); },
+               [](const Options& o) { return o.seed ? Json(*o.seed) : Json(nullptr); }},
+    OptionSpec{"duration", 'd', "TIME", "end by itself after this time", kAll, false,
+               [](Options& o, std::string_view text) { return put_duration(text, 1ms, 24h * 365, o.duration.emplace()); },
+               [](const Options& o) { return o.duration ? Json(exact_duration(*o.duration)) : Json(nullptr); }},
+    OptionSpec{"json", 0, "FILE", "write the result here at the end; -: to standard output", kAll, false,
+               set_text<&Options::json>, show_text<&Options::json>},
+    OptionSpec{"capture", 0, "FILE", "write all frames to a pcap file", kAll, false, set_text<&Options::capture>,
+               show_text<&Options::capture>},
+    OptionSpec{"config", 'c', "FILE", "options from a TOML file; the command line wins", kAll, false,
+               set_text<&Options::config>, show_text<&Options::config>},
+    OptionSpec{"verbose", 'v', "", "more about what happens, DPDK's log too", kAll, false, set_switch<&Options::verbose>,
+               show_member<&Options::verbose>},
+    OptionSpec{"quiet", 'q', "", "no status lines, no summary", kAll, false, set_switch<&Options::quiet>,
+               show_member<&Options::quiet>},
+
+    OptionSpec{"listen", 'l', "PORT", "TCP port; default: the service's own", kServe, false,
+               [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 65535, o.listen); },
+               show_member<&Options::listen>},
+    OptionSpec{"body", 'b', "SIZE", "size of what GET / answers with", bit(Command::kHttp) | bit(Command::kDemo), false,
+               [](Options& o, std::string_view text) { return put_within(parse_size(text), 0, std::uint64_t{1} << 40, o.body); },
+               show_member<&Options::body>},
+    OptionSpec{"root", 'r', "DIR", "serve the files below this directory; they are read at start", bit(Command::kHttp), false,
+               set_text<&Options::root>, show_text<&Options::root>},
+    OptionSpec{"header-timeout", 0, "TIME", "how long a request may take to arrive", bit(Command::kHttp), false,
+               [](Options& o, std::string_view text) { return put_duration(text, 10ms, 24h, o.header_timeout); },
+               show_duration_member<&Options::header_timeout>},
+    OptionSpec{"idle-timeout", 0, "TIME", "how long a connection may stand still between requests", bit(Command::kHttp), false,
+               [](Options& o, std::string_view text) { return put_duration(text, 10ms, 24h, o.idle_timeout); },
+               show_duration_member<&Options::idle_timeout>},
+    OptionSpec{"clients", 'n', "N", "connections open at the same time", bit(Command::kDemo), false,
+               [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 1u << 20, o.clients); },
+               show_member<&Options::clients>},
+    OptionSpec{"close", 0, "server|client", "who closes first, and hence holds TIME-WAIT", bit(Command::kDemo), false,
+               [](Options& o, std::string_view text) { return put_choice(text, kCloseBy, o.close); },
+               [](const Options& o) { return Json(word_of(o.close, kCloseBy)); }},
+};
+
+// ---- TOML ----
+
+Expected<std::string, std::string> scalar_text(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+  if (const auto* truth = node.as_boolean()) return std::string{truth->get() ? "on" : "off"};
+  return unexpected(std::string{"neither a text nor a number nor true nor false"});
+}
+
+// What a TOML value would be on the command line: one text for each time the option is
+// given. Lists repeat an option, or join what it takes as a list; tables join KEY=VALUE.
+Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& option, const toml::node& node) {
+  std::vector<std::string> values;
+  if (const auto* list = node.as_array()) {
+    for (const toml::node& element : *list) {
+      const auto text = scalar_text(element);
+      if (!text) return unexpected(text.error());
+      if (option.repeatable || values.empty()) values.push_back(*text);
+      else values.front() += "," + *text;
+    }
+    return values;
+  }
+  if (const auto* table = node.as_table()) {
+    if (option.name != "impair") return unexpected(std::string{"a table, where one value is wanted"});
+    std::string joined;
+    for (const auto& [key, value] : *table) {
+      const auto text = scalar_text(value);
+      if (!text) return unexpected(text.error());
+      joined += fmt::format("{}{}={}", joined.empty() ? "" : ",", std::string_view{key.str()}, *text);
+    }
+    values.push_back(joined);
+    return values;
+  }
+  const auto text = scalar_text(node);
+  if (!text) return unexpected(text.error());
+  values.push_back(*text);
+  return values;
+}
+
+const OptionSpec* find_key(std::string_view key) {
+  for (const OptionSpec& option : kOptions) {
+    if (option.name != "config" && option.key() == key) return &option;
+  }
+  return nullptr;
+}
+
+const OptionSpec& set_option() { return *find_key("set"); }
+
+std::string unknown_key(std::string_view key, Command command) {
+  std::vector<std::string> keys;
+  for (const OptionSpec& option : kOptions) {
+    if (option.is_for(command) && option.name != "config") keys.push_back(option.key());
+  }
+  keys.emplace_back("tcp");
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+  return fmt::format("there is no key `{}`{}", key, did_you_mean(key, views));
+}
+
+Expected<std::vector<std::string>, std::string> tcp_settings(const toml::node& node) {
+  const auto* table = node.as_table();
+  if (table == nullptr) return unexpected(std::string{"not a table; write [tcp] and below it KEY = VALUE"});
+  std::vector<std::string> values;
+  for (const auto& [key, value] : *table) {
+    const auto text = scalar_text(value);
+    if (!text) return unexpected(fmt::format("{}: {}", std::string_view{key.str()}, text.error()));
+    values.push_back(fmt::format("tcp.{}={}", std::string_view{key.str()}, *text));
+  }
+  return values;
+}
+
+SetResult apply(Options& options, const Setting& setting) {
+  auto ok = setting.option->set(options, setting.value);
+  return ok ? ok : unexpected(fmt::format("{}: {}", setting.origin, ok.error()));
+}
+
+}  // namespace
+
+std::string OptionSpec::key() const {
+  std::string text{name};
+  std::replace(text.begin(), text.end(), '-', '_');
+  return text;
+}
+
+std::span<const OptionSpec> option_table() { return kOptions; }
+
+Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, const std::string& path, Command command) {
+  toml::table table;
+  try {
+    table = toml::parse(text, path);
+  } catch (const toml::parse_error& error) {
+    return unexpected(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+  }
+  std::vector<Setting> settings;
+  for (const auto& [name, node] : table) {
+    const std::string_view key = name.str();
+    const std::string origin = fmt::format("{}:{}: {}", path, name.source().begin.line, key);
+    const OptionSpec* option = key == "tcp" ? &set_option() : find_key(key);
+    if (option == nullptr || !option->is_for(command)) {
+      return unexpected(option == nullptr ? fmt::format("{}: {}", origin, unknown_key(key, command))
+                                          : fmt::format("{}: not an option of this subcommand", origin));
+    }
+    const auto values = key == "tcp" ? tcp_settings(node) : values_of(*option, node);
+    if (!values) return unexpected(fmt::format("{}: {}", origin, values.error()));
+    for (const std::string& value : *values) settings.push_back({option, value, origin});
+  }
+  return settings;
+}
+
+Expected<std::vector<Setting>, std::string> read_toml_file(const std::string& path, Command command) {
+  std::ifstream file{path};
+  if (!file) return unexpected(fmt::format("--config: cannot read `{}`; ls drivers-config/ shows the files that come with Pollux", path));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return read_toml(text.str(), path, command);
+}
+
+Expected<Options, std::string> resolve(const std::vector<Setting>& file, const std::vector<Setting>& line) {
+  Options options;
+  for (const Setting& setting : file) {
+    const bool replaced = std::any_of(line.begin(), line.end(), [&](const Setting& other) {
+      return other.option == setting.option && setting.option->name != "set";
+    });
+    if (replaced) continue;
+    if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
+  }
+  for (const Setting& setting : line) {
+    if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
+  }
+  return options;
+}
+
+nlohmann::json show_options(const Options& options, Command command) {
+  Json shown = Json::object();
+  for (const OptionSpec& option : kOptions) {
+    if (!option.is_for(command)) continue;
+    shown[option.name == "set" ? std::string{"tcp"} : option.key()] = option.show(options);
+  }
+  if (!options.eal.empty()) shown["eal"] = options.eal;
+  return shown;
+}
+
+}  // namespace pollux::app

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/expected.h"
+#include "device/impairment.h"
+#include "dpdk/eal.h"
+#include "runtime/options.h"
+#include "shard/shard_config.h"
+#include "tcp/config.h"
+#include "time/instant.h"
+
+namespace pollux::app {
+
+// What the program is asked to do. Bits, so that an option can name those it is for.
+enum class Command : unsigned { kDemo = 1, kHttp = 2, kEcho = 4, kDiscard = 8, kChargen = 16 };
+
+enum class CloseBy : std::uint8_t { kServer, kClient };
+
+// Everything the user may choose, as resolved from the file and the command line.
+struct Options {
+  std::string port;              // empty: what the subcommand takes by default
+  ShardConfig shard;             // addresses, gateways, limits and all of TCP; keys and MAC are filled in later
+  tcp::Options connection;       // of each connection, ours and accepted ones
+  std::vector<unsigned> cores;   // CPUs; one may stand more than once
+  bool pipeline = false;
+  std::uint32_t workers = 0;     // 0: one for each core
+  runtime::IdlePolicy idle = runtime::IdlePolicy::kAuto;
+  dpdk::HugePages hugepages = dpdk::HugePages::kAuto;
+  std::optional<std::uint64_t> seed;
+  std::string config;
+  std::string json;              // a path, "-": standard output, empty: none
+  std::string capture;
+  std::optional<ChecksumMode> checksum;
+  Impairment impairment;
+  std::optional<std::uint64_t> impairment_seed;
+  bool verbose = false;
+  bool quiet = false;
+  std::optional<Duration> duration;
+  std::vector<std::string> eal;  // what followed a final "--"
+
+  // serve
+  std::uint16_t listen = 0;      // 0: the service's own port
+  std::uint64_t body = 1000;
+  std::string root;
+  Duration header_timeout = 10s;
+  Duration idle_timeout = 60s;
+
+  // demo
+  std::uint32_t clients = 64;
+  CloseBy close = CloseBy::kServer;
+
+  bool impaired() const {
+    return impairment.loss > 0 || impairment.duplicate > 0 || impairment.reorder > 0 || impairment.corrupt > 0 ||
+           impairment.delay.count() > 0;
+  }
+};
+
+using SetResult = Expected<void, std::string>;
+
+// One option. The command line has it as --name, a file as the key with _ for each -.
+struct OptionSpec {
+  std::string_view name;
+  char letter = 0;             // -v; 0: none
+  std::string_view value;      // what stands for its value in the help; empty: a switch
+  std::string_view help;
+  unsigned commands = 0;       // bits of Command
+  bool repeatable = false;
+  SetResult (*set)(Options&, std::string_view) = nullptr;
+  nlohmann::json (*show)(const Options&) = nullptr;
+
+  bool is_for(Command command) const { return (commands & static_cast<unsigned>(command)) != 0; }
+  std::string key() const;
+};
+std::span<const OptionSpec> option_table();
+
+// One key of --set tcp.KEY=VALUE and of a file's [tcp].
+struct TcpKey {
+  std::string_view name;
+  std::string_view value;
+  std::string_view help;
+  SetResult (*set)(Options&, std::string_view) = nullptr;
+  nlohmann::json (*show)(const Options&) = nullptr;
+};
+std::span<const TcpKey> tcp_keys();
+
+// An option as given, before it is understood.
+struct Setting {
+  const OptionSpec* option = nullptr;
+  std::string value;
+  std::string origin;  // "--port", "tap.toml:3: port"
+};
+
+// The settings of a TOML text; `path` is for messages.
+Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, const std::string& path, Command command);
+Expected<std::vector<Setting>, std::string> read_toml_file(const std::string& path, Command command);
+
+// The file's settings, then the command line's, which win: they replace those of the file.
+Expected<Options, std::string> resolve(const std::vector<Setting>& file, const std::vector<Setting>& line);
+
+// Every option as resolved, for the result file.
+nlohmann::json show_options(const Options& options, Command command);
+
+}  // namespace pollux::app
