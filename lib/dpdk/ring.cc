@@ -41,6 +41,12 @@ std::size_t PortCore::transmit() {
   return taken;
 }
 
+std::size_t PortCore::waiting() const {
+  std::size_t frames = pending_count_;
+  for (const Lane& lane : lanes_) frames += rte_ring_count(lane.from_stack);
+  return frames;
+}
+
 // What a lane has for the port, as far as there is room for it.
 void PortCore::fetch(Lane& lane) {
   const unsigned room = std::min<unsigned>(kBurst, static_cast<unsigned>(pending_.size()) - pending_count_);

@@ -171,6 +171,8 @@ class PortCore {
   std::size_t transmit();
 
   const std::vector<Lane>& lanes() const { return lanes_; }
+  // Frames of the stack cores that the port has not taken yet.
+  std::size_t waiting() const;
   std::uint64_t tx_packets() const { return tx_packets_; }
   std::uint64_t tx_full() const { return tx_full_; }        // turns that left frames with us
   std::uint64_t tx_dropped() const { return tx_dropped_; }  // frames that the driver cannot send
