@@ -118,16 +118,11 @@ class Mailbox {
     return run(args...);
   }
 
-  // No more come in from here on; what came before is run now.
+  // Runs what has come; then no more come in. Whoever is refused knows that the owner
+  // has run its last command and may read what it left.
   void close(Args... args) {
-    {
-      const std::lock_guard lock{mutex_};
-      closed_ = true;
-      running_.swap(waiting_);
-      any_.store(false, std::memory_order_relaxed);
-    }
+    while (take_or_close()) run(args...);
     room_.notify_all();
-    run(args...);
   }
 
  private:
@@ -160,6 +155,14 @@ class Mailbox {
     waiting_.emplace_back(std::ref(f));
     any_.store(true, std::memory_order_release);
     return true;
+  }
+
+  bool take_or_close() {
+    const std::lock_guard lock{mutex_};
+    closed_ = waiting_.empty();
+    running_.swap(waiting_);
+    any_.store(false, std::memory_order_relaxed);
+    return !closed_;
   }
 
   std::size_t run(Args... args) {

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/expected.h"
+#include "dpdk/clock.h"
+#include "runtime/options.h"
+#include "runtime/polled.h"
+
+namespace pollux::runtime {
+
+// When a core that found nothing to do sleeps, and how long.
+class Rest {
+ public:
+  static constexpr Duration kPatience = 20us;  // empty turns for that long come first
+  static constexpr Duration kShortest = 20us;
+  static constexpr Duration kLongest = 500us;
+
+  void busy(Instant now) {
+    since_ = now;
+    next_ = kShortest;
+  }
+  // How long to sleep now, zero if not at all; longer each time, never past `due`.
+  Duration idle(Instant now, std::optional<Instant> due) {
+    if (now - since_ < kPatience) return Duration{0};
+    const Duration sleep = due ? std::min(next_, *due - now) : next_;
+    next_ = std::min(next_ * 2, kLongest);
+    return std::max(sleep, Duration{0});
+  }
+
+ private:
+  Instant since_{};
+  Duration next_ = kShortest;
+};
+
+// One thread on one CPU that turns what is seated there, one after the other: a
+// worker, or several where there are more workers than CPUs.
+class Poller {
+ public:
+  using Make = std::function<Polled&()>;
+
+  // kAuto counts as kSpin.
+  Poller(unsigned cpu, IdlePolicy idle, const dpdk::TscClock& clock) : cpu_{cpu}, idle_{idle}, clock_{clock} {}
+  ~Poller() { stop(); }
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  void add(Make make) { makes_.push_back(std::move(make)); }
+  unsigned cpu() const { return cpu_; }
+
+  // Starts the thread, has it make its workers there (memory near its CPU), and returns when it polls.
+  Expected<void, std::string> start();
+  // Each takes a last turn; returns when the thread has ended.
+  void stop();
+
+  // After start(), in the order of add().
+  const std::vector<Polled*>& polled() const { return polled_; }
+
+ private:
+  void run(std::promise<std::string> made);
+  bool turn(Polled& polled);
+  void rest();
+
+  unsigned cpu_;
+  IdlePolicy idle_;
+  dpdk::TscClock clock_;
+  std::vector<Make> makes_;
+  std::vector<Polled*> polled_;
+  Instant started_;
+  Instant now_;
+  Rest rest_;
+  std::atomic<bool> stop_{false};
+  std::jthread thread_;
+};
+
+}  // namespace pollux::runtime

@@ -1,0 +1,48 @@
+#include "runtime/snapshot.h"
+
+#include <cstring>
+#include <type_traits>
+
+namespace pollux::runtime {
+
+namespace {
+
+// Adds structs that consist of `Word`s alone, member by member.
+template <class Word, class Counters>
+void add(Counters& sum, const Counters& more) {
+  static_assert(std::is_trivially_copyable_v<Counters> && sizeof(Counters) % sizeof(Word) == 0);
+  constexpr std::size_t kWords = sizeof(Counters) / sizeof(Word);
+  std::array<Word, kWords> a;
+  std::array<Word, kWords> b;
+  std::memcpy(a.data(), &sum, sizeof sum);
+  std::memcpy(b.data(), &more, sizeof more);
+  for (std::size_t i = 0; i < kWords; ++i) a[i] += b[i];
+  std::memcpy(&sum, a.data(), sizeof sum);
+}
+
+void add_core(CoreSnapshot& sum, const CoreSnapshot& core) {
+  add<std::uint64_t>(sum.loop, core.loop);
+  if (core.role == CoreRole::kPort) return;  // its packets are the workers'
+  add<std::uint64_t>(sum.queue, core.queue);
+  add<std::uint64_t>(sum.shard, core.shard);
+  add<std::uint64_t>(sum.tcp, core.tcp);
+  add<std::uint64_t>(sum.gauges, core.gauges);
+  add<std::size_t>(sum.memory, core.memory);
+  sum.connections += core.connections;
+  sum.time_wait += core.time_wait;
+  add<std::uint64_t>(sum.time_wait_counters, core.time_wait_counters);
+  add<std::uint32_t>(sum.ports, core.ports);
+}
+
+}  // namespace
+
+CoreSnapshot EngineSnapshot::total(const std::string& group) const {
+  CoreSnapshot sum;
+  sum.group = group;
+  for (const CoreSnapshot& core : cores) {
+    if (group.empty() || core.group == group) add_core(sum, core);
+  }
+  return sum;
+}
+
+}  // namespace pollux::runtime
