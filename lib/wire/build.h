@@ -19,8 +19,8 @@ inline constexpr std::uint8_t kDefaultTtl = 64;
 
 // The headers of one TCP segment to send.
 struct TcpFrameSpec {
-  MacAddress source;
-  MacAddress destination;
+  MacAddress source{};
+  MacAddress destination{};
   std::uint16_t vlan = 0;        // 0: no tag
   const FlowKey* key = nullptr;  // sent from key->local to key->remote
   std::uint8_t ttl = kDefaultTtl;
@@ -57,8 +57,8 @@ void finish_tcp_checksum(std::byte* headers, const TxOffload& wanted, std::size_
 
 // The addresses of a frame that is not TCP.
 struct LinkSpec {
-  MacAddress source;
-  MacAddress destination;
+  MacAddress source{};
+  MacAddress destination{};
   std::uint16_t vlan = 0;  // 0: no tag
 };
 

@@ -24,7 +24,7 @@ struct ParsePolicy {
   ChecksumMode checksums = ChecksumMode::kSoftware;
   std::uint16_t vlan = 0;           // the only 802.1Q id accepted; 0: no tag, or one that gives a priority only
   std::uint32_t max_frame = 65553;  // bytes: the largest IPv4 packet with Ethernet header and tag
-  MacAddress mac;                   // the port's own; zero: frames to and from any address are accepted
+  MacAddress mac{};                 // the port's own; zero: frames to and from any address are accepted
 };
 
 enum class FrameKind : std::uint8_t {
@@ -45,8 +45,8 @@ struct ParsedFrame {
   std::uint8_t ttl = 0;            // or hop limit
   std::uint8_t tos = 0;            // or traffic class
   std::uint16_t vlan = 0;          // 0: none
-  MacAddress source;
-  MacAddress destination;
+  MacAddress source{};
+  MacAddress destination{};
   FlowKey key;  // local: where the packet was sent to; remote: where it came from
   Segment segment;
   std::span<const std::byte> payload;
