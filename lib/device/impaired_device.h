@@ -18,8 +18,8 @@
 namespace pollux {
 
 struct ImpairedDeviceConfig {
-  Impairment received;  // bits_per_second and queue_bytes are not looked at
-  Impairment sent;
+  Impairment received{};  // bits_per_second and queue_bytes are not looked at
+  Impairment sent{};
   std::uint64_t seed = 1;
   std::size_t held = 256;  // frames held back at most, each way; beyond it they are not delayed
 };

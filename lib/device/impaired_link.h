@@ -32,11 +32,11 @@ struct LinkEvent {
 };
 
 struct LinkConfig {
-  Impairment left_to_right;
-  Impairment right_to_left;
+  Impairment left_to_right{};
+  Impairment right_to_left{};
   std::uint64_t seed = 1;
   std::size_t buffers = 8192;
-  DeviceFeatures features;  // without offloads: a link that corrupts cannot vouch for checksums
+  DeviceFeatures features{};  // without offloads: a link that corrupts cannot vouch for checksums
 };
 
 // Two devices and a bad wire between them, in virtual time. The same seed and the

@@ -14,7 +14,7 @@ namespace pollux {
 struct LoopbackConfig {
   std::size_t buffers = 4096;  // of both ends together
   std::size_t ring = 1024;     // frames one end takes before the other must receive
-  DeviceFeatures features;     // with TX checksums: the other end hears kGood, nothing is filled in
+  DeviceFeatures features{};   // with TX checksums: the other end hears kGood, nothing is filled in
 };
 
 // Two devices and a wire between them without time or loss: what one flushes the

@@ -21,12 +21,12 @@ struct EalOptions {
   std::size_t memory_mb = 256;  // what ports and queues will take; see pool_bytes()
   // CPU of each lcore: lcore 0 is the main one, 1.. are for run_on_lcore(). A CPU may stand more than once.
   // Empty: one lcore, on the first CPU this process may use.
-  std::vector<unsigned> cpus;
-  std::vector<std::string> pci;  // addresses of the ports asked for; none: the PCI bus is not looked at
-  std::string file_prefix;       // empty: nothing is shared with other processes (--in-memory)
+  std::vector<unsigned> cpus{};
+  std::vector<std::string> pci{};  // addresses of the ports asked for; none: the PCI bus is not looked at
+  std::string file_prefix{};       // empty: nothing is shared with other processes (--in-memory)
   bool telemetry = false;
-  bool verbose = false;            // EAL's and the drivers' log on standard error
-  std::vector<std::string> extra;  // the user's own EAL arguments, passed on last
+  bool verbose = false;              // EAL's and the drivers' log on standard error
+  std::vector<std::string> extra{};  // the user's own EAL arguments, passed on last
 };
 
 // The DPDK environment of this process, from start() to destruction. One at a time.

@@ -229,7 +229,7 @@ class MbufDevice {
 
   bool take_spares() {
     // A pool that is nearly empty may still have one.
-    for (unsigned n = spare_.size(); n != 0; n /= 4) {
+    for (unsigned n = kBurst; n != 0; n /= 4) {
       if (rte_pktmbuf_alloc_bulk(pool_, spare_.data(), n) == 0) {
         spares_ = n;
         return true;

@@ -16,19 +16,20 @@
 #include "wire/ip_address.h"
 
 struct rte_mempool;
-struct rte_ring;
 
 namespace pollux::dpdk {
+
+struct CrossedRings;
 
 struct PortConfig {
   std::uint16_t queues = 1;
   std::uint16_t mtu = 1500;
   std::uint16_t rx_descriptors = 1024;
   std::uint16_t tx_descriptors = 1024;
-  std::uint32_t mbufs = 8192;             // per queue, receiving and sending together
-  std::uint32_t large_mbufs = 32;         // per queue, of 64 KB: for linearised packets and TSO
-  std::optional<RxChecksum> rx_checksum;  // empty: what suits the driver
-  bool tx_offload = true;                 // use the TX checksums and TSO that exist
+  std::uint32_t mbufs = 8192;               // per queue, receiving and sending together
+  std::uint32_t large_mbufs = 32;           // per queue, of 64 KB: for linearised packets and TSO
+  std::optional<RxChecksum> rx_checksum{};  // empty: what suits the driver
+  bool tx_offload = true;                   // use the TX checksums and TSO that exist
   bool promiscuous = false;
 };
 
@@ -54,6 +55,7 @@ class Port {
   Port& operator=(const Port&) = delete;
 
   std::uint16_t id() const { return id_; }
+  // Fewer than asked for when the driver has no more.
   std::uint16_t queues() const { return queues_; }
   const DeviceFeatures& features() const { return features_; }
   const std::string& name() const { return name_; }            // DPDK's: "net_tap0"
@@ -76,19 +78,23 @@ class Port {
 
  private:
   Port() = default;
-  static Expected<std::unique_ptr<Port>, std::string> adopt(std::uint16_t id, const PortSpec& spec,
-                                                            const PortConfig& config);
-  Expected<void, std::string> configure(const PortSpec& spec, const PortConfig& config);
+  static Expected<std::unique_ptr<Port>, std::string> start(std::uint16_t id, const PortSpec& spec, PortConfig config,
+                                                            std::shared_ptr<CrossedRings> rings = {});
+  static Expected<std::vector<std::unique_ptr<Port>>, std::string> open_ring_pair(const PortSpec& spec,
+                                                                                  const PortConfig& config);
+  Expected<void, std::string> configure(PortConfig& config);
   Expected<void, std::string> make_pools(const PortConfig& config);
-  Expected<void, std::string> set_up_queues(const PortConfig& config, std::uint64_t rx_offloads,
-                                            std::uint64_t tx_offloads);
+  Expected<void, std::string> set_up_queues(const PortConfig& config);
+  Expected<void, std::string> run(const PortConfig& config);
+  void choose_mac();
   void read_rss();
+  std::string failure(const std::string& what, int error) const;
 
   std::uint16_t id_ = 0;
+  PortKind kind_ = PortKind::kVdev;
   std::uint16_t queues_ = 0;
   int numa_node_ = -1;
-  bool started_ = false;
-  bool rss_on_ = false;
+  bool rss_wanted_ = false;
   std::string name_;
   std::string driver_;
   std::string interface_;
@@ -96,7 +102,7 @@ class Port {
   std::optional<RssMap> rss_;
   std::vector<rte_mempool*> pools_;
   std::vector<rte_mempool*> large_pools_;
-  std::vector<rte_ring*> rings_;  // of a ring pair's end: those this end must free
+  std::shared_ptr<CrossedRings> rings_;  // of a ring pair: both ends have them
 };
 
 }  // namespace pollux::dpdk

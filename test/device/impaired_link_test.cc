@@ -31,7 +31,7 @@ Impairment bad_wire() {
 
 // Everything an observer of a link with this seed gets to see of 300 frames.
 std::string log_of(std::uint64_t seed) {
-  ImpairedLink link{{.left_to_right = bad_wire(), .right_to_left = bad_wire(), .seed = seed, .features = {}}};
+  ImpairedLink link{{.left_to_right = bad_wire(), .right_to_left = bad_wire(), .seed = seed}};
   std::string log;
   link.observe([&](const LinkEvent& event) {
     log += std::to_string(event.at.time_since_epoch().count()) + ' ' + std::to_string(static_cast<int>(event.kind)) +
@@ -77,7 +77,7 @@ TEST(ImpairedLink, TheSameSeedGivesTheSameLog) {
 }
 
 TEST(ImpairedLink, DeliversAfterTheDelayAndNotBefore) {
-  ImpairedLink link{{.left_to_right = {.delay = 20ms}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.delay = 20ms}}};
   link.deliver_until(Instant{1s});
   send_text(link.left(), "hello");
   link.left().flush();
@@ -92,12 +92,12 @@ TEST(ImpairedLink, DeliversAfterTheDelayAndNotBefore) {
 }
 
 TEST(ImpairedLink, JitterAloneKeepsTheOrder) {
-  ImpairedLink link{{.left_to_right = {.delay = 1ms, .jitter = 10ms}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.delay = 1ms, .jitter = 10ms}}};
   EXPECT_EQ(after(link, 200), numbers(0, 200));
 }
 
 TEST(ImpairedLink, ReorderingLosesNothing) {
-  ImpairedLink link{{.left_to_right = {.reorder = 0.2, .reorder_delay = 1ms}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.reorder = 0.2, .reorder_delay = 1ms}}};
   std::vector<std::string> texts = after(link, 200);
   EXPECT_NE(texts, numbers(0, 200));
   EXPECT_THAT(texts, testing::UnorderedElementsAreArray(numbers(0, 200)));
@@ -105,7 +105,7 @@ TEST(ImpairedLink, ReorderingLosesNothing) {
 }
 
 TEST(ImpairedLink, LosesItsShareInTheAskedDirectionOnly) {
-  ImpairedLink link{{.left_to_right = {.loss = 0.5}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.loss = 0.5}}};
   const std::size_t arrived = after(link, 1000).size();
   EXPECT_NEAR(static_cast<double>(arrived), 500, 80);
   EXPECT_EQ(link.counters(kThere).lost + arrived, 1000u);
@@ -117,13 +117,13 @@ TEST(ImpairedLink, LosesItsShareInTheAskedDirectionOnly) {
 }
 
 TEST(ImpairedLink, ADuplicateIsAWholeSecondFrame) {
-  ImpairedLink link{{.left_to_right = {.duplicate = 1}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.duplicate = 1}}};
   EXPECT_THAT(after(link, 2), ElementsAre("0", "0", "1", "1"));
   EXPECT_EQ(link.outstanding(), 0u);
 }
 
 TEST(ImpairedLink, CorruptionChangesOneByteBehindTheEthernetHeader) {
-  ImpairedLink link{{.left_to_right = {.corrupt = 1}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.corrupt = 1}}};
   const std::string sent(60, 'x');
   for (int i = 0; i < 100; ++i) {
     send_text(link.left(), sent);
@@ -139,7 +139,7 @@ TEST(ImpairedLink, CorruptionChangesOneByteBehindTheEthernetHeader) {
 }
 
 TEST(ImpairedLink, ABitRateSpacesFramesOut) {
-  ImpairedLink link{{.left_to_right = {.bits_per_second = 8'000'000}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.bits_per_second = 8'000'000}}};
   for (int i = 0; i < 2; ++i) send_text(link.left(), std::string(1000, 'x'));
   link.left().flush();
   EXPECT_EQ(link.next_due(), Instant{1ms});
@@ -148,8 +148,7 @@ TEST(ImpairedLink, ABitRateSpacesFramesOut) {
 }
 
 TEST(ImpairedLink, AFullQueueDropsTheNewest) {
-  ImpairedLink link{
-      {.left_to_right = {.bits_per_second = 8'000'000, .queue_bytes = 2500}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{.left_to_right = {.bits_per_second = 8'000'000, .queue_bytes = 2500}}};
   for (const char c : {'a', 'b', 'c'}) send_text(link.left(), std::string(1000, c));
   link.left().flush();
   link.deliver_until(Instant{10ms});
@@ -158,7 +157,7 @@ TEST(ImpairedLink, AFullQueueDropsTheNewest) {
 }
 
 TEST(ImpairedLink, ARuleDropsWhatItNames) {
-  ImpairedLink link{{.left_to_right = {}, .right_to_left = {}, .features = {}}};
+  ImpairedLink link{{}};
   int seen = 0;
   link.drop_if([&](LinkDirection, std::span<const std::byte>) { return ++seen == 2; });
   EXPECT_THAT(after(link, 3), ElementsAre("0", "2"));
@@ -168,8 +167,7 @@ TEST(ImpairedLink, ARuleDropsWhatItNames) {
 // A chance that rises leaves the other chances' victims where they were.
 TEST(ImpairedLink, TheVictimsOfLossDoNotDependOnDuplication) {
   const auto survivors = [](double duplicate) {
-    ImpairedLink link{
-        {.left_to_right = {.loss = 0.2, .duplicate = duplicate}, .right_to_left = {}, .seed = 5, .features = {}}};
+    ImpairedLink link{{.left_to_right = {.loss = 0.2, .duplicate = duplicate}, .seed = 5}};
     std::vector<std::string> texts = after(link, 300);
     texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
     return texts;

@@ -24,7 +24,7 @@ TEST(LoopbackPair, WhatOneEndFlushesTheOtherReceivesInOrder) {
 }
 
 TEST(LoopbackPair, FramesAFullRingRefusesStayQueuedInOrder) {
-  LoopbackPair pair{{.buffers = 16, .ring = 2, .features = {}}};
+  LoopbackPair pair{{.buffers = 16, .ring = 2}};
   for (const char* text : {"a", "b", "c"}) send_text(pair.left(), text);
   pair.left().flush();
   send_text(pair.left(), "d");
@@ -57,7 +57,7 @@ TEST(LoopbackPair, ARetainedPacketOutlivesRecycle) {
 }
 
 TEST(LoopbackPair, WithoutMemoryThereIsNoFrame) {
-  LoopbackPair pair{{.buffers = 1, .ring = 4, .features = {}}};
+  LoopbackPair pair{{.buffers = 1, .ring = 4}};
   const TxFrame frame = pair.left().allocate(10);
   EXPECT_TRUE(frame);
   EXPECT_FALSE(pair.right().allocate(10));

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace pollux::dpdk {
+
+// From now on DPDK's log lines are kept (the last few) for recent_dpdk_log() and,
+// when `show`, printed on standard error too.
+void catch_dpdk_log(bool show);
+
+}  // namespace pollux::dpdk
