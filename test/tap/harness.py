@@ -188,7 +188,8 @@ class Capture:
             return file.read()
 
     def end(self):
-        time.sleep(0.2)  # What is on its way to tcpdump.
+        if self.process.poll() is None:
+            time.sleep(1.2)  # libpcap gets a block of packets when it is full, or after a second.
         stop(self.process)
 
     def lost(self):
