@@ -103,6 +103,17 @@ TEST(Congestion, AvoidanceWaitsForAWholeWindow) {
   EXPECT_EQ(c.cwnd, 21 * kSmss);
 }
 
+TEST(Congestion, AvoidanceCountsWhatWasLeftOver) {  // RFC 3465, 2.1: bytes_acked is reduced by cwnd, not cleared
+  Congestion c = avoidance(20 * kSmss);
+  c.grow(20 * kSmss - 1, kSmss);
+  c.grow(kSmss, kSmss);
+  EXPECT_EQ(c.cwnd, 21 * kSmss);
+  c.grow(20 * kSmss, kSmss);
+  EXPECT_EQ(c.cwnd, 21 * kSmss);
+  c.grow(1, kSmss);
+  EXPECT_EQ(c.cwnd, 22 * kSmss);
+}
+
 TEST(Congestion, ThresholdIsHalfTheFlightAndAtLeastTwoSegments) {  // RFC 5681, equation (4)
   EXPECT_EQ(Congestion::halved(20 * kSmss, kSmss), 10 * kSmss);
   EXPECT_EQ(Congestion::halved(5 * kSmss, kSmss), 5 * kSmss / 2);

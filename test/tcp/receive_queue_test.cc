@@ -205,6 +205,15 @@ TEST_F(ReceiveQueueTest, SegmentTakesThePlaceOfThePiecesItCovers) {
   EXPECT_EQ(read_all(), text + "b");
 }
 
+TEST_F(ReceiveQueueTest, SegmentThatEndsWithAHeldRangeTakesItsPlaceToo) {
+  hold(11, "A");
+  EXPECT_EQ(hold(10, "bx"), Held::kNew);
+  EXPECT_EQ(pool.out(), 1u);
+  check();
+  ASSERT_TRUE(append("0123456789"));
+  EXPECT_EQ(read_all(), "0123456789bA");
+}
+
 TEST_F(ReceiveQueueTest, AdjacentTextsAreOneRange) {
   hold(10, "aa");
   hold(14, "cc");
@@ -367,6 +376,8 @@ TEST_F(ReceiveQueueTest, FillingTheHoleIsWorthTheFarthestRange) {
   };
   ASSERT_EQ(hold_in_tiny(2, "C"), Held::kNew);
   ASSERT_EQ(hold_in_tiny(9, "J"), Held::kNew);
+  EXPECT_EQ(hold_in_tiny(5, "F"), Held::kNoRoom);
+  EXPECT_EQ(hold_in_tiny(8, "ixk"), Held::kNew) << "what it covers makes room";
   auto [packet, text] = pool.lend("abx");
   ASSERT_TRUE(q.append(tiny, kFirst, text, std::move(packet)));
   EXPECT_EQ(q.join(tiny, at(3)), at(3));
