@@ -26,9 +26,6 @@ struct LogSink {
   std::deque<std::string> lines;
 
   void take(std::string_view text) {
-    if (show) {
-      [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
-    }
     unfinished += text;
     for (std::size_t end = 0; (end = unfinished.find('\n')) != std::string::npos;) {
       lines.push_back(unfinished.substr(0, end));
@@ -44,7 +41,11 @@ LogSink& sink() {
 }
 
 ssize_t write_to_sink(void*, const char* text, std::size_t size) {
-  sink().take({text, size});
+  LogSink& it = sink();
+  it.take({text, size});
+  if (it.show) {
+    [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text, size);
+  }
   return static_cast<ssize_t>(size);
 }
 
@@ -82,6 +83,15 @@ void catch_dpdk_log(bool show) {
   rte_openlog_stream(it.file);
 }
 
+void add_to_dpdk_log(std::string_view text) {
+  LogSink& it = sink();
+  if (it.file == nullptr) return;
+  std::fflush(it.file);
+  flockfile(it.file);
+  it.take(text);
+  funlockfile(it.file);
+}
+
 std::string recent_dpdk_log(std::size_t lines) {
   LogSink& it = sink();
   if (it.file == nullptr) return {};
@@ -89,11 +99,12 @@ std::string recent_dpdk_log(std::size_t lines) {
   flockfile(it.file);
   std::deque<std::string> kept;
   for (auto line = it.lines.rbegin(); line != it.lines.rend() && kept.size() < lines; ++line) {
-    if (!is_noise(*line)) kept.push_front(*line);
+    const bool said = std::find(kept.begin(), kept.end(), *line) != kept.end();
+    if (!said && !is_noise(*line)) kept.push_front(*line);
   }
   funlockfile(it.file);
   std::string text;
-  for (const std::string& line : kept) text += (text.empty() ? "" : "\n") + line;
+  for (const std::string& line : kept) text += (text.empty() ? "" : "\n             ") + line;
   return text;
 }
 

@@ -4,12 +4,12 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -75,38 +75,59 @@ void remove_runtime_directory(const std::string& directory) {
   std::filesystem::remove_all(directory, ignored);
 }
 
-// EAL prints two pages of usage on standard output when it does not like an argument;
-// that is where our results go.
-class SilentStdout {
+// While it lives, standard output goes nowhere (EAL prints two pages of usage there when it
+// does not like an argument, and that is where our results go), and standard error to a
+// file of its own: EAL says some of its reasons there and not in its log.
+class CaughtOutput {
  public:
-  SilentStdout() : kept_{dup(STDOUT_FILENO)} {
+  CaughtOutput() : out_{dup(STDOUT_FILENO)}, err_{dup(STDERR_FILENO)}, said_{memfd_create("eal", MFD_CLOEXEC)} {
     std::fflush(stdout);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (nowhere >= 0) {
-      dup2(nowhere, STDOUT_FILENO);
-      close(nowhere);
-    }
+    if (nowhere >= 0) dup2(nowhere, STDOUT_FILENO);
+    if (nowhere >= 0) close(nowhere);
+    if (said_ >= 0) dup2(said_, STDERR_FILENO);
   }
-  ~SilentStdout() {
+  ~CaughtOutput() {
+    give_back();
+    if (said_ >= 0) close(said_);
+  }
+  CaughtOutput(const CaughtOutput&) = delete;
+  CaughtOutput& operator=(const CaughtOutput&) = delete;
+
+  // Ends it. What came to standard error.
+  std::string give_back() {
     std::fflush(stdout);
-    if (kept_ >= 0) {
-      dup2(kept_, STDOUT_FILENO);
-      close(kept_);
-    }
+    restore(out_, STDOUT_FILENO);
+    restore(err_, STDERR_FILENO);
+    std::string text(4096, '\0');
+    const ssize_t size = said_ < 0 ? 0 : pread(said_, text.data(), text.size(), 0);
+    text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return text;
   }
-  SilentStdout(const SilentStdout&) = delete;
-  SilentStdout& operator=(const SilentStdout&) = delete;
 
  private:
-  int kept_;
+  static void restore(int& kept, int fd) {
+    if (kept < 0) return;
+    dup2(kept, fd);
+    close(kept);
+    kept = -1;
+  }
+
+  int out_;
+  int err_;
+  int said_;
 };
 
-int init_eal(std::vector<std::string> words) {
+int init_eal(std::vector<std::string> words, bool verbose) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  const SilentStdout silent;
-  return rte_eal_init(static_cast<int>(words.size()), arguments.data());
+  CaughtOutput caught;
+  const int status = rte_eal_init(static_cast<int>(words.size()), arguments.data());
+  const std::string said = caught.give_back();
+  if (verbose) std::fputs(said.c_str(), stderr);
+  add_to_dpdk_log(said);
+  return status;
 }
 
 std::string start_failed(const EalArguments& arguments, int error) {
@@ -117,7 +138,6 @@ std::string start_failed(const EalArguments& arguments, int error) {
   text += "\n  arguments:";
   for (std::size_t i = 1; i < arguments.words.size(); ++i) text += " " + arguments.words[i];
   if (arguments.huge_pages) text += "\n  without huge pages it may start: --hugepages off";
-  if (error == EALREADY) text += "\n  it was started before in this process, which works once";
   return text;
 }
 
@@ -162,6 +182,8 @@ Expected<EalArguments, std::string> eal_arguments(const EalOptions& options, std
 }
 
 Expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalOptions& options) {
+  static bool started = false;
+  if (started) return unexpected("DPDK was started before in this process; it starts only once");
   EalOptions resolved = options;
   if (resolved.cpus.empty()) {
     const std::vector<unsigned> cpus = allowed_cpus();
@@ -177,12 +199,13 @@ Expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalOptions& options
   eal->arguments_ = arguments->words;
   catch_dpdk_log(options.verbose);
   forget_dpdk_log();
-  if (init_eal(arguments->words) < 0) {
+  if (init_eal(arguments->words, options.verbose) < 0) {
     std::string error = start_failed(*arguments, rte_errno);
     remove_runtime_directory(std::exchange(eal->made_directory_, {}));
     eal.release();  // there is nothing for the destructor to clean up
     return unexpected(std::move(error));
   }
+  started = true;
   return eal;
 }
 
