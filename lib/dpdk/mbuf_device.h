@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "device/device.h"
+#include "dpdk/sanitizer.h"
 
 namespace pollux::dpdk {
 
@@ -34,7 +35,11 @@ struct QueueCounters {
 // DPDK knows.
 class MbufOwner final : public PacketOwner {
  public:
-  void take_back(void* handle) override { rte_pktmbuf_free(static_cast<rte_mbuf*>(handle)); }
+  void take_back(void* handle) override {
+    auto* mbuf = static_cast<rte_mbuf*>(handle);
+    mbufs_go(&mbuf, 1);
+    rte_pktmbuf_free(mbuf);
+  }
 };
 inline MbufOwner mbuf_owner;
 
@@ -158,6 +163,7 @@ class MbufDevice {
       for (Packet& packet : some) {
         if (packet) mbufs[n++] = static_cast<rte_mbuf*>(packet.release());
       }
+      mbufs_go(mbufs.data(), n);
       rte_pktmbuf_free_bulk(mbufs.data(), n);
       packets = packets.subspan(some.size());
     }
@@ -232,6 +238,7 @@ class MbufDevice {
     for (unsigned n = kBurst; n != 0; n /= 4) {
       if (rte_pktmbuf_alloc_bulk(pool_, spare_.data(), n) == 0) {
         spares_ = n;
+        mbufs_come(spare_.data(), n);
         return true;
       }
     }
@@ -244,6 +251,7 @@ class MbufDevice {
       ++counters_.no_mbuf;
       return {};
     }
+    mbufs_come(&mbuf, 1);
     return {rte_pktmbuf_mtod(mbuf, std::byte*), rte_pktmbuf_tailroom(mbuf), mbuf};
   }
 

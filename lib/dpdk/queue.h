@@ -12,8 +12,15 @@ struct QueueWire {
   std::uint16_t rx_queue = 0;
   std::uint16_t tx_queue = 0;
 
-  std::uint16_t receive(rte_mbuf** mbufs, std::uint16_t n) { return rte_eth_rx_burst(port, rx_queue, mbufs, n); }
-  std::uint16_t transmit(rte_mbuf** mbufs, std::uint16_t n) { return rte_eth_tx_burst(port, tx_queue, mbufs, n); }
+  std::uint16_t receive(rte_mbuf** mbufs, std::uint16_t n) {
+    const std::uint16_t received = rte_eth_rx_burst(port, rx_queue, mbufs, n);
+    mbufs_come(mbufs, received);
+    return received;
+  }
+  std::uint16_t transmit(rte_mbuf** mbufs, std::uint16_t n) {
+    mbufs_go(mbufs, n);
+    return rte_eth_tx_burst(port, tx_queue, mbufs, n);
+  }
   bool prepare(rte_mbuf* mbuf) { return rte_eth_tx_prepare(port, tx_queue, &mbuf, 1) == 1; }
 };
 

@@ -25,13 +25,16 @@ Expected<RingHandle, std::string> make_ring(const std::string& name, unsigned si
 
 // Puts mbufs into a ring; what it has no room for is freed. How many went in.
 inline unsigned push_or_free(rte_ring* ring, rte_mbuf** mbufs, unsigned n) {
+  mbufs_go(mbufs, n);
   const unsigned pushed = rte_ring_enqueue_burst(ring, reinterpret_cast<void**>(mbufs), n, nullptr);
   if (pushed < n) rte_pktmbuf_free_bulk(mbufs + pushed, n - pushed);
   return pushed;
 }
 
 inline std::uint16_t pop_burst(rte_ring* ring, rte_mbuf** mbufs, unsigned n) {
-  return static_cast<std::uint16_t>(rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(mbufs), n, nullptr));
+  const unsigned popped = rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(mbufs), n, nullptr);
+  mbufs_come(mbufs, popped);
+  return static_cast<std::uint16_t>(popped);
 }
 
 // Packets received by this layer, on their way to another core.
@@ -77,6 +80,7 @@ struct RingWire {
 
   std::uint16_t receive(rte_mbuf** mbufs, std::uint16_t n) { return pop_burst(from_port, mbufs, n); }
   std::uint16_t transmit(rte_mbuf** mbufs, std::uint16_t n) {
+    mbufs_go(mbufs, n);
     return static_cast<std::uint16_t>(rte_ring_enqueue_burst(to_port, reinterpret_cast<void**>(mbufs), n, nullptr));
   }
   bool prepare(rte_mbuf*) { return true; }  // the port's core asks the driver
