@@ -67,6 +67,7 @@ class Engine {
   explicit Engine(EngineOptions options);
   Expected<void, std::string> check(const GroupOptions& options) const;
   void add(std::unique_ptr<GroupBase> group);
+  const dpdk::Port* port_of(const GroupBase& group) const;
 
   std::unique_ptr<Impl> impl_;
   std::vector<std::string> notes_;

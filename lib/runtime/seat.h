@@ -16,6 +16,9 @@
 
 namespace pollux::runtime {
 
+// Frames between two cores: as many as a port has descriptors.
+inline constexpr unsigned kRingSize = 1024;
+
 // How a worker is joined to its port.
 enum class Shape : std::uint8_t {
   kQueue,    // has the port to itself

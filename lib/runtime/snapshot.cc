@@ -1,6 +1,7 @@
 #include "runtime/snapshot.h"
 
-#include <cstring>
+#include <array>
+#include <bit>
 #include <type_traits>
 
 namespace pollux::runtime {
@@ -11,13 +12,11 @@ namespace {
 template <class Word, class Counters>
 void add(Counters& sum, const Counters& more) {
   static_assert(std::is_trivially_copyable_v<Counters> && sizeof(Counters) % sizeof(Word) == 0);
-  constexpr std::size_t kWords = sizeof(Counters) / sizeof(Word);
-  std::array<Word, kWords> a;
-  std::array<Word, kWords> b;
-  std::memcpy(a.data(), &sum, sizeof sum);
-  std::memcpy(b.data(), &more, sizeof more);
-  for (std::size_t i = 0; i < kWords; ++i) a[i] += b[i];
-  std::memcpy(&sum, a.data(), sizeof sum);
+  using Words = std::array<Word, sizeof(Counters) / sizeof(Word)>;
+  auto a = std::bit_cast<Words>(sum);
+  const auto b = std::bit_cast<Words>(more);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  sum = std::bit_cast<Counters>(a);
 }
 
 void add_core(CoreSnapshot& sum, const CoreSnapshot& core) {

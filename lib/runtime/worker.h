@@ -56,7 +56,7 @@ class Host : public Polled {
 
   void begin_drain() override {
     call([](Shard<A>& shard, A& app, Instant now) {
-      shard.close_listeners();
+      shard.core().close_listeners();
       if constexpr (DrainingApp<A>) {
         app.on_drain(shard, now);
       } else {
