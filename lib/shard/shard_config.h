@@ -49,25 +49,25 @@ struct ShardConfig {
   std::vector<LocalAddresses> addresses;
   std::vector<IpAddress> gateways;  // at most one of each family
   MacAddress mac;
-  std::uint16_t mtu = 1500;         // the largest IP packet
-  std::uint16_t vlan = 0;           // 0: untagged
+  std::uint16_t mtu = 1500;  // the largest IP packet
+  std::uint16_t vlan = 0;    // 0: untagged
   ChecksumMode checksums = ChecksumMode::kSoftware;
   Ownership ownership;
   ShardKeys keys;
 
   std::uint32_t max_connections = 65536;
-  std::uint32_t max_half_open = 16384;   // per address family
+  std::uint32_t max_half_open = 16384;  // per address family
   std::uint32_t max_time_wait_v4 = 262144;
   std::uint32_t max_time_wait_v6 = 65536;
   TimeWaitTable::FullPolicy time_wait_full = TimeWaitTable::FullPolicy::kEvictOldest;
-  std::uint32_t send_blocks = 16384;     // of 2 KiB, for copied text
-  std::uint32_t held_segments = 65536;   // received packets that wait, in order or not
-  std::uint16_t first_port = 32768;      // ephemeral ports
+  std::uint32_t send_blocks = 16384;    // of 2 KiB, for copied text
+  std::uint32_t held_segments = 65536;  // received packets that wait, in order or not
+  std::uint16_t first_port = 32768;     // ephemeral ports
   std::uint16_t last_port = 60999;
-  std::uint32_t max_destinations = 64;   // with a port pool each
-  bool reuse_time_wait = true;           // active open over TIME-WAIT where timestamps prove it safe (RFC 6191)
+  std::uint32_t max_destinations = 64;       // with a port pool each
+  bool reuse_time_wait = true;               // active open over TIME-WAIT where timestamps prove it safe (RFC 6191)
   std::uint32_t resets_per_second = 10'000;  // in answer to segments of no connection; 0: no limit
-  bool answers_arp = true;               // one shard of an engine does, the others only learn
+  bool answers_arp = true;                   // one shard of an engine does, the others only learn
   Pages pages = Pages::kTransparent;
 };
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/expected.h"
-#include "base/random.h"
+#include "base/memory.h"
 #include "base/slab.h"
 #include "shard/conn.h"
 #include "shard/ephemeral_ports.h"
@@ -24,6 +24,7 @@
 #include "time/timer_wheel.h"
 #include "wire/build.h"
 #include "wire/frame.h"
+#include "wire/wire_drop.h"
 
 namespace pollux {
 
@@ -42,7 +43,7 @@ struct ConnectSpec {
   std::optional<IpAddress> local;  // MUST-43; absent: the first address of the family on the way (MUST-44)
   std::uint16_t local_port = 0;    // 0: an ephemeral one
   tcp::Options options;
-  std::uint64_t user = 0;          // Conn::user() from the start
+  std::uint64_t user = 0;  // Conn::user() from the start
 };
 
 // What a shard saw that is not TCP's own, in events since start.
@@ -52,25 +53,33 @@ struct ShardCounters {
   std::uint64_t tx_frames = 0;
   std::uint64_t tx_bytes = 0;
   std::array<std::uint64_t, kWireDropCount> wire_drops{};
-  std::uint64_t not_our_address = 0;      // destination is none of ours
-  std::uint64_t link_group = 0;           // TCP in a broadcast or multicast frame
-  std::uint64_t bad_source = 0;           // from one of our own addresses or a subnet broadcast (MUST-63)
-  std::uint64_t no_listener = 0;          // segments to ports where nobody listens
-  std::uint64_t backlog_full = 0;         // SYNs dropped: too many half-open for the listener
-  std::uint64_t half_open_full = 0;       // SYNs dropped: the table of half-open ones is full
-  std::uint64_t table_full = 0;           // connections refused: max_connections
-  std::uint64_t half_open_expired = 0;    // SYN-ACK never answered
-  std::uint64_t replies_dropped = 0;      // the list of replies was full
-  std::uint64_t resets_withheld = 0;      // by resets_per_second
-  std::uint64_t icmp_ignored = 0;         // quoting no connection, a wrong sequence number, or of no use
-  std::uint64_t icmp_errors = 0;          // delivered to TCP
+  std::uint64_t not_our_address = 0;    // destination is none of ours
+  std::uint64_t link_group = 0;         // TCP in a broadcast or multicast frame
+  std::uint64_t bad_source = 0;         // from one of our own addresses or a subnet broadcast (MUST-63)
+  std::uint64_t no_listener = 0;        // segments to ports where nobody listens
+  std::uint64_t backlog_full = 0;       // SYNs dropped: too many half-open for the listener
+  std::uint64_t half_open_full = 0;     // SYNs dropped: the table of half-open ones is full
+  std::uint64_t table_full = 0;         // connections refused: max_connections
+  std::uint64_t half_open_expired = 0;  // SYN-ACK never answered
+  std::uint64_t replies_dropped = 0;    // the list of replies was full
+  std::uint64_t resets_withheld = 0;    // by resets_per_second
+  std::uint64_t icmp_ignored = 0;       // quoting no connection, a wrong sequence number, or of no use
+  std::uint64_t icmp_errors = 0;        // delivered to TCP
   std::uint64_t echo_replies = 0;
-  std::uint64_t malformed_options = 0;    // option lists cut short (MUST-7)
-  std::uint64_t foreign = 0;              // frames of flows that another shard owns
+  std::uint64_t malformed_options = 0;  // option lists cut short (MUST-7)
+  std::uint64_t foreign = 0;            // frames of flows that another shard owns
   std::uint64_t no_route = 0;
   std::uint64_t unreachable_neighbour = 0;
-  std::uint64_t ports_exhausted = 0;      // active opens refused at once
-  std::uint64_t tx_no_memory = 0;         // the device had no frame
+  std::uint64_t ports_exhausted = 0;  // active opens refused at once
+  std::uint64_t tx_no_memory = 0;     // the device had no frame
+};
+
+// What a device does for the frames that are built for it.
+struct DeviceOffers {
+  bool ip_checksum = false;
+  bool tcp_checksum = false;
+  bool tso = false;
+  bool tso_ipv6 = false;
 };
 
 // The connections of one core and everything they need; all but the calls into the
@@ -78,6 +87,7 @@ struct ShardCounters {
 class ShardCore {
  public:
   static constexpr std::size_t kMaxBurst = 64;
+  static constexpr std::uint32_t kNone = 0xffffffff;
 
   ShardCore(const ShardConfig& config, Instant start);
   ~ShardCore();
@@ -109,6 +119,7 @@ class ShardCore {
 
   Expected<std::uint16_t, ListenError> listen(const ListenSpec& spec);
   void close_listener(std::uint16_t listener);
+  void close_listeners();
   Expected<ConnId, ConnectError> connect(const ConnectSpec& spec, Instant now);
   // kNone if the connection is gone.
   std::uint32_t find(ConnId id) const;
@@ -119,6 +130,7 @@ class ShardCore {
     env_.now = now;
     return env_;
   }
+  tcp::Env& env() { return env_; }
 
   // After a verb and the application's callbacks: puts the connection on the ready
   // list, arms its timer, or frees it when it is over.
@@ -129,14 +141,22 @@ class ShardCore {
   bool has_output() const;
   // Answers that belong to no TCB: ARP, ICMP, resets, SYN-ACKs, TIME-WAIT's ACKs. Builds
   // the next into `frame`; 0: there is none.
-  std::size_t build_reply(std::span<std::byte> frame, const DeviceOffers& device, TxOffload& offload);
+  std::size_t build_reply(const TxFrame& frame, const DeviceOffers& device, TxOffload& offload);
   // The next connection with something to send, or kNone; it leaves the ready list.
   std::uint32_t next_ready();
+  // Room for a whole packet of the MTU.
+  std::uint32_t plain_frame_size() const { return config_.mtu + 18u; }
+  // The device had no memory for a frame; counted. Always false.
+  bool note_no_frame() {
+    ++shard_counters_.tx_no_memory;
+    return false;
+  }
+  // How large a frame the connection's next segment may need.
+  std::uint32_t frame_size(std::uint32_t index, const DeviceOffers& device, std::uint32_t max_frame) const;
   // Puts a connection back at the head of the ready list (the device is full).
   void put_back(std::uint32_t index);
   // Builds the connection's next segment into `frame`; 0: nothing more to send now.
-  std::size_t build_segment(std::uint32_t index, std::span<std::byte> frame, const DeviceOffers& device,
-                            TxOffload& offload);
+  std::size_t build_segment(std::uint32_t index, const TxFrame& frame, const DeviceOffers& device, TxOffload& offload);
 
   // Every TCB's index, in no order.
   template <class Use>
@@ -149,7 +169,7 @@ class ShardCore {
   };
   Gauges gauges() const;
   struct MemoryUse {
-    std::size_t connections = 0;   // TCBs, side blocks, flow table; bytes taken from the system
+    std::size_t connections = 0;  // TCBs, side blocks, flow table; bytes taken from the system
     std::size_t half_open = 0;
     std::size_t time_wait = 0;
     std::size_t buffers = 0;
@@ -166,6 +186,127 @@ class ShardCore {
   const ShardConfig& config() const { return config_; }
   std::uint32_t connections() const { return tcbs_.size(); }
   tcp::Stores& stores() { return stores_; }
+
+ private:
+  struct Lookup {
+    std::uint64_t hash = 0;
+    WireDrop drop = WireDrop::kNone;
+  };
+
+  // input.cc: frames and what they are for
+  Touched arrive_tcp(std::size_t i, Packet& packet);
+  void arrive_for_nobody(std::size_t i);
+  void arrive_at_listener(std::size_t i, std::uint16_t listener, std::optional<SeqNum> above);
+  Touched arrive_half_open(std::size_t i, std::uint32_t id, Packet& packet);
+  bool arrive_in_time_wait(std::size_t i, Packet& packet);
+  void reopen(std::size_t i, const TimeWaitEntry& entry);
+  void arrive_arp(const ParsedFrame& frame);
+  void arrive_nd(const ParsedFrame& frame);
+  Touched arrive_icmp(const ParsedFrame& frame);
+  void echo(const ParsedFrame& frame);
+  std::uint32_t locate(const FlowKey& key, std::uint64_t hash) const;
+  bool is_local(const IpAddress& address) const;
+  bool is_broadcast(const IpAddress& address) const;
+
+  // half_open.cc: SYN-RECEIVED in a record
+  void expand(std::uint32_t id, tcp::Tcb& tcb);
+  void promote(std::uint32_t id, std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash);
+  void forget_half_open(std::uint32_t id, std::uint64_t hash);
+  void half_open_due(std::uint32_t id);
+  void send_syn_ack(tcp::Tcb& tcb, const MacAddress& destination);
+  tcp::Opening opening_for(const FlowKey& key) const;
+
+  // connections.cc: TCBs' comings and goings
+  std::uint32_t new_tcb(std::uint64_t hash);
+  void enrol(std::uint32_t index, std::uint64_t hash);
+  void destroy(std::uint32_t index);
+  void free_tcb(std::uint32_t index);
+  std::uint32_t& generation_at(std::uint32_t index) const {
+    return reinterpret_cast<std::uint32_t*>(generations_.data())[index];
+  }
+  void to_time_wait(std::uint32_t index);
+  void time_wait_over(const TimeWaitEntry& entry);
+  Expected<std::uint16_t, ConnectError> choose_port(const FlowKey& key, const ConnectSpec& spec,
+                                                    std::optional<SeqNum>& above);
+  bool reuse_time_wait(const FlowKey& key, std::optional<SeqNum>& above);
+  std::uint64_t draw();
+  std::optional<IpAddress> source_for(const IpAddress& remote) const;
+  std::optional<IpAddress> next_hop_for(const IpAddress& remote) const;
+  bool invalid_remote(const IpAddress& remote) const;
+
+  // output.cc
+  void push_ready(std::uint32_t index);
+  void wait_for_neighbour(std::uint32_t index);
+  void wake_waiting();
+  NeighbourTable::Resolved resolve(tcp::Tcb& tcb);
+  void discard_output(tcp::Tcb& tcb);
+  std::size_t write_segment(const TxFrame& frame, const TcpFrameSpec& spec, std::size_t text,
+                            const DeviceOffers& device, TxOffload& offload);
+  void request_neighbour(const IpAddress& address, const MacAddress* known);
+  bool push_reply(const FlowKey& key, const MacAddress& destination, const tcp::Outgoing& out, std::uint8_t ttl,
+                  std::uint8_t tos);
+  void push_reset(const ParsedFrame& frame);
+  RawReply* push_raw();
+  LinkSpec link_to(const MacAddress& destination) const;
+  const MacAddress* mac_towards(const IpAddress& remote);
+  void tick_neighbours(Instant now);
+
+  ShardConfig config_;
+  tcp::Secrets secrets_;
+  Slab<tcp::Tcb> tcbs_;
+  tcp::Stores stores_;
+  tcp::Counters counters_;
+  ShardCounters shard_counters_;
+  tcp::Env env_;
+  FlowTable flows_;
+  TimeWaitTable time_wait_;
+  HalfOpenTable half_open_;
+  Listeners listeners_;
+  EphemeralPorts ports_;
+  NeighbourTable neighbours_;
+  TimerWheel wheel_;
+  Memory generations_;  // of the TCB in each place, 0 where there is none: what handles are held against
+  std::uint16_t mss_v4_;
+  std::uint16_t mss_v6_;
+  std::uint32_t next_generation_ = 1;
+  std::uint64_t draws_ = 0;  // random numbers so far: a keyed hash of this count
+
+  // The burst being worked on.
+  ParsePolicy policy_;
+  std::array<ParsedFrame, kMaxBurst> parsed_;
+  std::array<Lookup, kMaxBurst> lookups_;
+
+  // Output owed. Both lists run through Tcb::ready_next.
+  std::uint32_t ready_head_ = kNone;
+  std::uint32_t ready_tail_ = kNone;
+  std::uint32_t waiting_head_ = kNone;  // for a neighbour's address
+  BoundedQueue<TcpReply> tcp_replies_{1024};
+  BoundedQueue<RawReply> raw_replies_{64};
+  Instant reset_second_;
+  std::uint32_t resets_this_second_ = 0;
+  Instant neighbour_tick_;
 };
+
+// --- Templates ---
+
+template <class OnTouched>
+std::size_t ShardCore::run_timers(Instant now, std::size_t budget, OnTouched&& touched) {
+  env_.now = now;
+  std::size_t done = wheel_.advance(now, budget, [&](std::uint32_t index) {
+    tcbs_[index].timers_due(env_);
+    touched(index);
+  });
+  done += half_open_.advance(now, budget, [&](std::uint32_t id) { half_open_due(id); });
+  done += time_wait_.expire(now, budget, [&](const TimeWaitEntry& entry) { time_wait_over(entry); });
+  tick_neighbours(now);
+  return done;
+}
+
+template <class Use>
+void ShardCore::for_each(Use&& use) const {
+  flows_.for_each([&](std::uint32_t value) {
+    if (!HalfOpenTable::is_one(value)) use(value);
+  });
+}
 
 }  // namespace pollux

@@ -232,8 +232,17 @@ class Tcb {
   // Fetches the text of `segment`, which poll_transmit has just returned.
   void copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env);
 
+  // For records that were made into a TCB for a moment: the SYN-ACK once more; an ACK.
+  void repeat_syn_ack() {
+    marks_.syn = true;
+    may_transmit_ = true;
+  }
+  void acknowledge() { owe_ack(); }
+
   bool has_events() const { return events_.any(); }
   Events poll_events();
+  // Only those that come before the text that arrived with them.
+  Events poll_beginnings();
 
   // Gives back all memory outside of the TCB itself. Before the TCB is freed.
   void release(Env& env);
@@ -272,14 +281,16 @@ class Tcb {
 
   // --- What the shard keeps in here ---
 
-  TimerNode timer;               // of the shard's wheel
-  std::uint32_t ready_next = 0;  // list of TCBs with something to send
-  std::uint32_t generation = 0;  // tells a handle of an earlier connection
-  std::uint16_t next_hop = 0;    // index in the neighbour table
-  std::uint16_t listener = 0;    // who accepted it; the ports' owner
-  bool in_ready_list = false;
-  bool ephemeral = false;  // the local port came from EphemeralPorts
-  std::uint64_t user = 0;  // the application's
+  TimerNode timer;                      // of the shard's wheel
+  std::uint32_t ready_next = 0;         // list of TCBs with something to send
+  std::uint32_t generation = 0;         // tells a handle of an earlier connection
+  std::uint32_t next_hop = 0xffffffff;  // its place in the neighbour table, and whose that was
+  std::uint32_t next_hop_generation = 0;
+  std::uint16_t listener = 0;  // who accepted it; the ports' owner
+  bool in_ready_list = false;  // or waiting for a neighbour's address
+  bool app_paused = false;     // the application left text; it asks when it wants the rest
+  bool ephemeral = false;      // the local port came from EphemeralPorts
+  std::uint64_t user = 0;      // the application's
 
  private:
   friend struct HandshakeRecord;  // half_open.cc: packs and unpacks SYN-RECEIVED

@@ -254,6 +254,15 @@ Events Tcb::poll_events() {
   return out;
 }
 
+Events Tcb::poll_beginnings() {
+  Events out;
+  out.opened = events_.opened;
+  out.urgent = events_.urgent;
+  events_.opened = false;
+  events_.urgent = false;
+  return out;
+}
+
 void Tcb::release(Env& env) {
   if (Transmission* tx = transmission(env)) {
     tx->buffer.clear(env.stores.slices);

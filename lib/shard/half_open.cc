@@ -1,0 +1,86 @@
+// SYN-RECEIVED after a passive OPEN: a record that becomes a TCB for each segment that
+// concerns it, and for good with the one that completes the handshake.
+
+#include "base/assert.h"
+#include "shard/shard_core.h"
+
+namespace pollux {
+
+ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, Packet& packet) {
+  const ParsedFrame& frame = parsed_[i];
+  const std::uint32_t index = tcbs_.alloc();
+  if (index == kNone) {  // the peer will send its acknowledgment, or its text, again
+    ++shard_counters_.table_full;
+    return {};
+  }
+  tcp::Tcb& tcb = tcbs_[index];
+  expand(id, tcb);
+  tcp::Arrival arrival{frame.segment, packet, {}};
+  if (tcb.segment_arrives(arrival, env_) == tcp::Verdict::kReset) push_reset(frame);
+  if (tcb.state() != tcp::State::kSynReceived && tcb.state() != tcp::State::kClosed) {
+    promote(id, index, frame, lookups_[i].hash);
+    return {index, arrival.fresh};
+  }
+  if (tcb.state() == tcp::State::kClosed) {  // RST: back to LISTEN, and the listener never knew
+    forget_half_open(id, lookups_[i].hash);
+  } else if (tcb.wants_to_transmit()) {
+    send_syn_ack(tcb, frame.source);
+  }
+  tcb.release(env_);
+  tcbs_.free(index);
+  return {};
+}
+
+void ShardCore::expand(std::uint32_t id, tcp::Tcb& tcb) {
+  const FlowKey key = half_open_.key(id);
+  const tcp::HandshakeRecord& record = half_open_[id];
+  record.unpack(key, opening_for(key), listeners_[record.listener].spec.options, tcb, env_);
+}
+
+// The handshake proved that the peer is where the frame came from (RFC 4861, 7.3.1), which
+// saves asking for its address before the first answer.
+void ShardCore::promote(std::uint32_t id, std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash) {
+  forget_half_open(id, hash);
+  enrol(index, hash);
+  tcp::Tcb& tcb = tcbs_[index];
+  if (const auto hop = next_hop_for(frame.key.remote)) {
+    const NeighbourTable::Resolved known = neighbours_.resolve(*hop, NeighbourTable::kNoWaiter, env_.now);
+    if (known.mac == nullptr) neighbours_.heard(*hop, frame.source, true, env_.now, [](std::uint32_t) {});
+    tcb.next_hop = known.hop.index;
+    tcb.next_hop_generation = known.hop.generation;
+  }
+}
+
+void ShardCore::forget_half_open(std::uint32_t id, std::uint64_t hash) {
+  --listeners_[half_open_[id].listener].half_open;
+  flows_.erase(hash, id);
+  half_open_.remove(id);
+}
+
+// RFC 6298 for the SYN-ACK: 1, 2, 4 ... seconds, and then the record goes.
+void ShardCore::half_open_due(std::uint32_t id) {
+  tcp::HandshakeRecord& record = half_open_[id];
+  if (record.retransmissions >= config_.tcp.syn_ack_retries) {
+    ++shard_counters_.half_open_expired;
+    --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
+    return forget_half_open(id, flows_.hash(half_open_.key(id)));
+  }
+  ++record.retransmissions;
+  ++counters_.rto_fired;
+  half_open_.arm(id, env_.now + config_.tcp.rto_initial * (1 << record.retransmissions));
+  const FlowKey key = half_open_.key(id);
+  const MacAddress* mac = mac_towards(key.remote);
+  if (mac == nullptr) return;
+  tcp::Tcb tcb;
+  expand(id, tcb);
+  tcb.repeat_syn_ack();
+  send_syn_ack(tcb, *mac);
+  tcb.release(env_);
+}
+
+void ShardCore::send_syn_ack(tcp::Tcb& tcb, const MacAddress& destination) {
+  const auto out = tcb.poll_transmit(0, env_);
+  if (out) push_reply(tcb.key(), destination, *out, tcb.ttl(), tcb.tos());
+}
+
+}  // namespace pollux

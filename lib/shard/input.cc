@@ -1,0 +1,289 @@
+// Frames in: which connection, listener or record each is for, and what follows.
+
+#include "base/assert.h"
+#include "shard/shard_core.h"
+#include "tcp/time_wait.h"
+#include "wire/arp.h"
+#include "wire/icmp.h"
+#include "wire/nd.h"
+
+namespace pollux {
+namespace {
+
+// The errors that TCP distinguishes (RFC 1122, 4.2.3.9; RFC 4443, 3.1).
+tcp::IcmpError icmp_error_of(const IcmpMessage& message, bool v4) {
+  if (message.kind != IcmpKind::kUnreachable) return tcp::IcmpError::kOther;
+  if (!v4) {
+    switch (message.code) {
+      case 0:
+        return tcp::IcmpError::kNetUnreachable;
+      case 3:
+        return tcp::IcmpError::kHostUnreachable;
+      case 4:
+        return tcp::IcmpError::kPortUnreachable;
+      default:
+        return tcp::IcmpError::kOther;
+    }
+  }
+  switch (message.code) {
+    case 0:
+      return tcp::IcmpError::kNetUnreachable;
+    case 1:
+      return tcp::IcmpError::kHostUnreachable;
+    case 2:
+      return tcp::IcmpError::kProtocolUnreachable;
+    case 3:
+      return tcp::IcmpError::kPortUnreachable;
+    default:
+      return tcp::IcmpError::kOther;
+  }
+}
+
+}  // namespace
+
+// Each stage touches the whole burst before the next begins, so that the cache misses of
+// its frames overlap.
+void ShardCore::prepare(std::span<Packet> burst, Instant now) {
+  ASSERT(burst.size() <= kMaxBurst);
+  env_.now = now;
+  for (std::size_t i = 0; i < burst.size(); ++i) {
+    const std::span<std::byte> bytes = burst[i].bytes();
+    shard_counters_.rx_bytes += bytes.size();
+    Lookup& lookup = lookups_[i];
+    lookup.drop = parse_frame(bytes, policy_, burst[i].ip_checksum, burst[i].tcp_checksum, parsed_[i]);
+    if (lookup.drop != WireDrop::kNone || parsed_[i].kind != FrameKind::kTcp) continue;
+    lookup.hash = flows_.hash(parsed_[i].key);
+    flows_.prefetch(lookup.hash);
+  }
+  shard_counters_.rx_frames += burst.size();
+  for (std::size_t i = 0; i < burst.size(); ++i) {
+    if (lookups_[i].drop != WireDrop::kNone || parsed_[i].kind != FrameKind::kTcp) continue;
+    const std::uint32_t value = flows_.candidate(lookups_[i].hash);
+    if (value == kNone || HalfOpenTable::is_one(value)) {
+      time_wait_.prefetch(lookups_[i].hash, parsed_[i].key.local.is_v4());
+      continue;
+    }
+    const auto* line = reinterpret_cast<const std::byte*>(tcbs_.first()) + std::size_t{value} * tcbs_.stride();
+    for (std::size_t offset = 0; offset < sizeof(tcp::Tcb); offset += 64) __builtin_prefetch(line + offset);
+  }
+}
+
+ShardCore::Touched ShardCore::arrive(std::size_t i, Packet& packet) {
+  if (lookups_[i].drop != WireDrop::kNone) {
+    ++shard_counters_.wire_drops[static_cast<std::size_t>(lookups_[i].drop)];
+    return {};
+  }
+  switch (parsed_[i].kind) {
+    case FrameKind::kTcp:
+      return arrive_tcp(i, packet);
+    case FrameKind::kArp:
+      arrive_arp(parsed_[i]);
+      return {};
+    case FrameKind::kNd:
+      arrive_nd(parsed_[i]);
+      return {};
+    case FrameKind::kIcmp:
+    case FrameKind::kIcmp6:
+      return arrive_icmp(parsed_[i]);
+  }
+  unreachable();
+}
+
+std::uint32_t ShardCore::locate(const FlowKey& key, std::uint64_t hash) const {
+  return flows_.find(hash, [&](std::uint32_t value) {
+    return HalfOpenTable::is_one(value) ? half_open_.has(value, key) : tcbs_[value].key() == key;
+  });
+}
+
+ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
+  const ParsedFrame& frame = parsed_[i];
+  if (frame.malformed_options) ++shard_counters_.malformed_options;
+  if (frame.link_group) {
+    ++shard_counters_.link_group;
+    return {};
+  }
+  const std::uint32_t value = locate(frame.key, lookups_[i].hash);
+  if (value == kNone) {
+    if (!arrive_in_time_wait(i, packet)) arrive_for_nobody(i);
+    return {};
+  }
+  if (HalfOpenTable::is_one(value)) return arrive_half_open(i, value, packet);
+
+  tcp::Arrival arrival{frame.segment, packet, {}};
+  if (tcbs_[value].segment_arrives(arrival, env_) == tcp::Verdict::kReset) push_reset(frame);
+  return {value, arrival.fresh};
+}
+
+void ShardCore::arrive_for_nobody(std::size_t i) {
+  const ParsedFrame& frame = parsed_[i];
+  if (!is_local(frame.key.local)) {
+    ++shard_counters_.not_our_address;
+    return;
+  }
+  if (!config_.ownership.mine(frame.key)) {
+    ++shard_counters_.foreign;
+    return;
+  }
+  if (is_local(frame.key.remote) || is_broadcast(frame.key.remote)) {  // MUST-63
+    ++shard_counters_.bad_source;
+    return;
+  }
+  const std::uint16_t listener = listeners_.find(frame.key.local, frame.key.local_port);
+  if (listener != Listeners::kNone) return arrive_at_listener(i, listener, std::nullopt);
+  ++counters_.segments_received;
+  ++shard_counters_.no_listener;
+  if (!frame.segment.flags.rst) push_reset(frame);
+}
+
+// RFC 9293, 3.10.7.2. `above`: a sequence number that the new connection's must be above.
+void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::optional<SeqNum> above) {
+  const ParsedFrame& frame = parsed_[i];
+  ++counters_.segments_received;
+  const tcp::Verdict verdict = tcp::arrives_in_listen(frame.segment);
+  if (verdict == tcp::Verdict::kReset) push_reset(frame);
+  if (verdict != tcp::Verdict::kContinue) {
+    ++counters_.verdicts[static_cast<std::size_t>(verdict)];
+    return;
+  }
+  Listener& l = listeners_[listener];
+  if (l.half_open >= l.spec.backlog) {
+    ++shard_counters_.backlog_full;
+    if (l.spec.on_full == BacklogPolicy::kReset) push_reset(frame);
+    return;
+  }
+  if (half_open_.full(frame.key.local.is_v4())) {
+    ++shard_counters_.half_open_full;
+    return;
+  }
+  tcp::Opening opening = opening_for(frame.key);
+  if (above && opening.iss <= *above) opening.iss = *above + 65536;
+  tcp::Tcb tcb;
+  tcb.open_passive(frame.key, frame.segment, opening, l.spec.options, env_);
+  tcb.listener = listener;
+  send_syn_ack(tcb, frame.source);
+  const std::uint32_t id = half_open_.add(frame.key, tcp::HandshakeRecord::pack(tcb, 0));
+  tcb.release(env_);
+  half_open_.arm(id, env_.now + config_.tcp.rto_initial);
+  ++l.half_open;
+  CHECK(flows_.insert(lookups_[i].hash, id));
+  ++counters_.verdicts[static_cast<std::size_t>(tcp::Verdict::kAccepted)];
+}
+
+// In TIME-WAIT a TCB is made of the record, so that the rules stand in one place.
+bool ShardCore::arrive_in_time_wait(std::size_t i, Packet& packet) {
+  if (time_wait_.size() == 0) return false;
+  const ParsedFrame& frame = parsed_[i];
+  const std::optional<TimeWaitEntry> entry = time_wait_.find(frame.key, lookups_[i].hash);
+  if (!entry) return false;
+  const tcp::Millis entered{entry->entered_ms};
+  const tcp::TimeWaitRecord record{entry->snd_nxt, entry->rcv_nxt,       entry->ts_recent, entered,
+                                   entered,        entry->rcv_wnd_field, entry->timestamps};
+  tcp::Tcb tcb;
+  record.unpack(frame.key, secrets_.timestamp_offset(frame.key), tcb, env_);
+  const std::optional<Instant> before = tcb.next_deadline(env_.now);
+  tcp::Arrival arrival{frame.segment, packet, {}};
+  const tcp::Verdict verdict = tcb.segment_arrives(arrival, env_);
+  if (verdict == tcp::Verdict::kReopen && listeners_.find(frame.key.local, frame.key.local_port) != Listeners::kNone) {
+    reopen(i, *entry);
+    return true;
+  }
+  if (tcb.state() == tcp::State::kClosed) {  // a RST, where it is believed
+    time_wait_.remove(frame.key);
+    if (entry->active_open)
+      ports_.leave_time_wait({frame.key.local, frame.key.remote, frame.key.remote_port}, frame.key.local_port);
+    return true;
+  }
+  if (tcb.next_deadline(env_.now) > before) time_wait_.restart(frame.key, env_.now);
+  if (tcb.ts().recent != entry->ts_recent) time_wait_.update(frame.key, tcb.rcv().nxt, tcb.ts().recent);
+  if (verdict == tcp::Verdict::kReopen) tcb.acknowledge();
+  if (const auto out = tcb.poll_transmit(0, env_)) push_reply(frame.key, frame.source, *out, tcb.ttl(), tcb.tos());
+  return true;
+}
+
+// RFC 6191; RFC 9293, MAY-2: the record gives way to a new connection, whose sequence
+// numbers begin above the old one's last.
+void ShardCore::reopen(std::size_t i, const TimeWaitEntry& entry) {
+  time_wait_.remove(entry.key);
+  time_wait_over(entry);
+  arrive_at_listener(i, listeners_.find(entry.key.local, entry.key.local_port), entry.snd_nxt);
+}
+
+// --- Neighbours and ICMP ---
+
+void ShardCore::arrive_arp(const ParsedFrame& frame) {
+  const auto message = parse_arp(frame.payload);
+  if (!message) {
+    ++shard_counters_.wire_drops[static_cast<std::size_t>(message.error())];
+    return;
+  }
+  const bool for_us = is_local(message->target_ip);
+  const bool answer = message->operation == ArpOperation::kReply && message->target_mac == config_.mac;
+  neighbours_.heard(message->sender_ip, message->sender_mac, answer, env_.now, [](std::uint32_t) {});
+  wake_waiting();
+  if (message->operation != ArpOperation::kRequest || !for_us || message->is_gratuitous() || !config_.answers_arp)
+    return;
+  if (RawReply* reply = push_raw()) {
+    reply->size = static_cast<std::uint32_t>(
+        write_arp_reply(reply->bytes.data(), link_to(message->sender_mac), message->target_ip, *message));
+  }
+}
+
+void ShardCore::arrive_nd(const ParsedFrame& frame) {
+  const auto message = parse_nd(frame);
+  if (!message) {
+    ++shard_counters_.wire_drops[static_cast<std::size_t>(message.error())];
+    return;
+  }
+  if (message->kind == NdKind::kAdvertisement) {
+    if (message->link_address) {
+      neighbours_.heard(message->target, *message->link_address, message->solicited, env_.now, [](std::uint32_t) {});
+      wake_waiting();
+    }
+    return;
+  }
+  if (message->link_address) {
+    neighbours_.heard(frame.key.remote, *message->link_address, false, env_.now, [](std::uint32_t) {});
+    wake_waiting();
+  }
+  if (!is_local(message->target) || !config_.answers_arp) return;
+  if (RawReply* reply = push_raw()) {
+    reply->size = static_cast<std::uint32_t>(
+        write_neighbour_advertisement(reply->bytes.data(), link_to(frame.source), message->target, frame));
+  }
+}
+
+ShardCore::Touched ShardCore::arrive_icmp(const ParsedFrame& frame) {
+  const auto message = parse_icmp(frame);
+  if (!message) {
+    ++shard_counters_.wire_drops[static_cast<std::size_t>(message.error())];
+    return {};
+  }
+  if (message->kind == IcmpKind::kEchoRequest) {
+    if (is_local(frame.key.local) && config_.answers_arp) echo(frame);
+    return {};
+  }
+  const bool is_error = message->kind == IcmpKind::kUnreachable || message->kind == IcmpKind::kTimeExceeded ||
+                        message->kind == IcmpKind::kParameterProblem || message->kind == IcmpKind::kPacketTooBig;
+  const std::uint32_t value =
+      is_error && message->quoted ? locate(message->quoted->key, flows_.hash(message->quoted->key)) : kNone;
+  if (value == kNone || HalfOpenTable::is_one(value)) {
+    ++shard_counters_.icmp_ignored;
+    return {};
+  }
+  ++shard_counters_.icmp_errors;
+  tcbs_[value].icmp_error(icmp_error_of(*message, frame.key.local.is_v4()), message->quoted->seq, env_);
+  return {value, {}};
+}
+
+void ShardCore::echo(const ParsedFrame& frame) {
+  RawReply* reply = push_raw();
+  if (reply == nullptr) return;
+  reply->size = static_cast<std::uint32_t>(write_echo_reply(reply->bytes, link_to(frame.source), frame));
+  if (reply->size == 0) {
+    raw_replies_.unpush();
+  } else {
+    ++shard_counters_.echo_replies;
+  }
+}
+
+}  // namespace pollux
