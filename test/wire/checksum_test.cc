@@ -120,6 +120,7 @@ TEST(Checksum, BothFormsOfZeroVerify) {
 RC_GTEST_PROP(Checksum, UpdateEqualsSummingAgain, (std::uint16_t after16, std::uint32_t after32)) {  // RFC 1624
   Bytes data(40);
   for (std::byte& b : data) b = std::byte{*rc::gen::arbitrary<std::uint8_t>()};
+  data.back() = std::byte{1};  // no packet is all zero, whose sum has another form
   const auto before_checksum = test::naive_checksum(data);
   const auto at = 2 * *rc::gen::inRange<std::size_t>(0, 18);
 

@@ -340,7 +340,8 @@ TEST(NeighbourDiscovery, WhatBreaksTheRulesIsMalformed) {  // RFC 4861, 7.1.1 an
   EXPECT_FALSE(nd(135, nd_body("2001:2::2"), kToGroup, 0, 255, 1));
   for (const char* target : {"ff02::1", "::", "::1", "::ffff:198.18.0.2"}) {
     Bytes body;
-    for (const std::uint32_t word : ip(target).words()) test::put32(body, from_big_endian(word));
+    const IpAddress address = ip(target);
+    for (const std::uint32_t word : address.words()) test::put32(body, from_big_endian(word));
     EXPECT_FALSE(nd(135, body, kToGroup)) << target;
   }
   const test::Ends to_all{ip("2001:2::1"), ip("ff02::1")};
