@@ -1,15 +1,13 @@
 #include "shard/hash_index.h"
 
-#include <algorithm>
+#include <bit>
+#include <vector>
 
 namespace pollux {
 namespace {
 
 // A handful more than the load asks for, so that small tables, which vary more, have room as well.
 constexpr std::uint32_t kSpareBuckets = 2;
-
-// How often insertion may move one value to make room for another that moves.
-constexpr int kMaxMoves = 2;
 
 }  // namespace
 
@@ -28,8 +26,8 @@ bool HashIndex::insert(std::uint64_t hash, std::uint32_t value) {
   const std::uint8_t mark = tag(hash);
   const std::uint32_t second = other(first, mark);
   if (put(first, mark, value, false) || put(second, mark, value, true)) return true;
-  if (make_room(first, kMaxMoves)) return put(first, mark, value, false);
-  if (second != first && make_room(second, kMaxMoves)) return put(second, mark, value, true);
+  if (make_room(first)) return put(first, mark, value, false);
+  if (second != first && make_room(second)) return put(second, mark, value, true);
   return false;
 }
 
@@ -72,25 +70,35 @@ void HashIndex::take(std::uint32_t bucket, std::uint32_t slot) {
   --size_;
 }
 
-// Moves one value of a full bucket to its other one; where those are full too,
-// makes room there first, `moves` deep in all.
-bool HashIndex::make_room(std::uint32_t bucket, int moves) {
-  Bucket& b = buckets()[bucket];
+// Moves one value of a full bucket to its other one, where that has room.
+bool HashIndex::make_room(std::uint32_t bucket) {
+  const Bucket& b = buckets()[bucket];
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    const std::uint32_t to = other(bucket, b.tags[slot]);
-    if (to == bucket || buckets()[to].free() == 0) continue;
     const std::uint8_t mark = b.tags[slot];
-    const std::uint32_t value = b.values[slot];
+    const std::uint32_t to = other(bucket, mark);
+    if (to == bucket || buckets()[to].free() == 0) continue;
     const bool was_guest = b.is_guest(slot);
     take(bucket, slot);
-    return put(to, mark, value, !was_guest);
-  }
-  if (moves <= 1) return false;
-  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    const std::uint32_t to = other(bucket, b.tags[slot]);
-    if (to != bucket && make_room(to, moves - 1)) return make_room(bucket, 1);
+    return put(to, mark, b.values[slot], !was_guest);
   }
   return false;
+}
+
+bool HashIndex::consistent() const {
+  std::vector<std::uint32_t> away(bucket_count_);
+  std::uint32_t count = 0;
+  for (std::uint32_t bucket = 0; bucket < bucket_count_; ++bucket) {
+    const Bucket& b = buckets()[bucket];
+    count += static_cast<std::uint32_t>(std::popcount(b.used()));
+    if ((b.guests & b.free()) != 0) return false;
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      if (b.is_guest(slot)) ++away[other(bucket, b.tags[slot])];
+    }
+  }
+  for (std::uint32_t bucket = 0; bucket < bucket_count_; ++bucket) {
+    if (away[bucket] != buckets()[bucket].overflowed) return false;
+  }
+  return count == size_;
 }
 
 }  // namespace pollux

@@ -69,6 +69,9 @@ class HashIndex {
     }
   }
 
+  // Whether the books are right. Reads all: for tests.
+  bool consistent() const;
+
   std::uint32_t size() const { return size_; }
   std::uint32_t max_entries() const { return max_entries_; }
   // What was taken from the system.
@@ -137,7 +140,7 @@ class HashIndex {
 
   bool put(std::uint32_t bucket, std::uint8_t tag, std::uint32_t value, bool guest);
   void take(std::uint32_t bucket, std::uint32_t slot);
-  bool make_room(std::uint32_t bucket, int depth);
+  bool make_room(std::uint32_t bucket);
 
   Memory memory_;
   std::uint32_t max_entries_;

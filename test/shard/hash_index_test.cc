@@ -111,6 +111,7 @@ TEST(HashIndex, StaysSoWhileEntriesComeAndGo) {
     ASSERT_TRUE(index.erase(hashes[value], value));
     ASSERT_TRUE(index.insert(hashes[value] = random(), value)) << i;
   }
+  EXPECT_TRUE(index.consistent());
   for (std::uint32_t value = 0; value < kCapacity; ++value) ASSERT_EQ(index.find(hashes[value], is(value)), value);
 }
 
@@ -151,6 +152,7 @@ TEST(HashIndex, BehavesAsAMultimap) {
         }
       }
       RC_ASSERT(index.size() == model.size());
+      RC_ASSERT(index.consistent());
       for (const auto& [hash, value] : model) RC_ASSERT(index.find(hash, is(value)) == value);
     }
   }));
