@@ -51,7 +51,7 @@ struct KeepAlive {
 // What one connection may ask for itself; listeners hand theirs down.
 struct Options {
   bool nodelay = false;  // MUST-17: Nagle off
-  KeepAlive keep_alive;
+  KeepAlive keep_alive{};
   Duration user_timeout = 0s;  // MUST-21; 0: Config::r2
   std::uint8_t ttl = 64;       // MUST-49
   std::uint8_t tos = 0;        // MUST-48: DiffServ; the two ECN bits are ours

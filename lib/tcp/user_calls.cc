@@ -10,9 +10,11 @@ namespace pollux::tcp {
 namespace {
 
 // Whether SEND is allowed in this state (3.10.2), and if not, what it says.
-Expected<void, UserError> sendable(State state, bool close_wanted) {
+Expected<void, UserError> sendable(State state, Reason reason, bool close_wanted) {
   switch (state) {
     case State::kClosed:
+      if (reason == Reason::kReset) return unexpected(UserError::kConnectionReset);
+      return unexpected(UserError::kConnectionDoesNotExist);
     case State::kListen:
       return unexpected(UserError::kConnectionDoesNotExist);
     case State::kSynSent:
@@ -36,7 +38,7 @@ Expected<void, UserError> sendable(State state, bool close_wanted) {
 // --- SEND ---
 
 Expected<std::uint32_t, UserError> Tcb::send(std::span<const std::byte> text, Env& env) {
-  if (auto ok = sendable(state_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
+  if (auto ok = sendable(state_, reason_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
   if (text.empty()) return 0u;
   Transmission& tx = begin_transmission(env);
   const std::uint32_t wanted = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), send_room(env)));
@@ -53,7 +55,7 @@ Expected<std::uint32_t, UserError> Tcb::send(std::span<const std::byte> text, En
 }
 
 Expected<std::uint32_t, UserError> Tcb::send_reference(std::span<const std::byte> text, Env& env) {
-  if (auto ok = sendable(state_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
+  if (auto ok = sendable(state_, reason_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
   if (text.empty()) return 0u;
   Transmission& tx = begin_transmission(env);
   if (text.size() > send_room(env)) {
@@ -231,10 +233,11 @@ void Tcb::enter(State next, Env& env) {
 // The connection is over. What was queued in either direction is gone with it.
 void Tcb::end(Reason reason, Env& env) {
   const bool all_read = unread(env) == 0;
+  const bool told = state_ == State::kTimeWait && !events_.closed;  // "closed" is the last event, and comes once
   enter(State::kClosed, env);
   deadlines_.clear_all();
   marks_ = {};
-  reason_ = reason;
+  if (!told) reason_ = reason;
   if (reason != Reason::kFinished) {
     set(kEofPending, false);
     events_ = {};
@@ -242,7 +245,7 @@ void Tcb::end(Reason reason, Env& env) {
   } else if (all_read) {
     release(env);
   }
-  events_.closed = true;
+  events_.closed = !told;
 }
 
 Events Tcb::poll_events() {
