@@ -12,6 +12,8 @@
 
 namespace pollux::dpdk {
 
+using MbufRing = rte_ring;  // its name outside of lib/dpdk
+
 struct FreeRing {
   void operator()(rte_ring* ring) const;  // and the mbufs that are still in it
 };

@@ -126,6 +126,42 @@ TEST_F(PipelineTest, ASteeringDeviceHandsOthersTheirPackets) {
   EXPECT_EQ(first.wire().lost, 0u);
 }
 
+unsigned every_core_for_star(std::span<const std::byte> frame) {
+  return frame[0] == std::byte{'*'} ? kEveryCore : owner_by_first_letter(frame);
+}
+
+TEST_F(PipelineTest, AFrameForEveryCoreReachesEachAsACopyOfItsOwn) {
+  for (const char* text : {"a1", "*all", "b1"}) send_text(*client_, text);
+  client_->flush();
+  port_core_->turn(every_core_for_star);
+  std::array<Packet, 4> first;
+  std::array<Packet, 4> second;
+  ASSERT_EQ(stacks_[0]->receive(first), 2u);
+  ASSERT_EQ(stacks_[1]->receive(second), 2u);
+  EXPECT_EQ(text_of(first[1]), "*all");
+  EXPECT_EQ(text_of(second[0]), "*all");
+  EXPECT_NE(first[1].bytes().data(), second[0].bytes().data());
+}
+
+TEST_F(PipelineTest, ASteeringDeviceKeepsAndCopiesAFrameForEveryCore) {
+  using Steering = SteeringDevice<unsigned (*)(std::span<const std::byte>)>;
+  const auto make = [&](unsigned self) {
+    return Steering{
+        SteeringWire<unsigned (*)(std::span<const std::byte>)>{.queue = {ports_[1]->id(), 0, 0},
+                                                               .owner_of = every_core_for_star,
+                                                               .self = self,
+                                                               .inboxes = {to_stack_[0].get(), to_stack_[1].get()}},
+        ports_[1]->pool(0), ports_[1]->large_pool(0), ports_[1]->features()};
+  };
+  Steering first = make(0);
+  Steering second = make(1);
+  for (const char* text : {"*all", "b1"}) send_text(*client_, text);
+  client_->flush();
+  EXPECT_THAT(receive_texts(first), ElementsAre("*all"));
+  EXPECT_THAT(receive_texts(second), ElementsAre("*all", "b1"));
+  EXPECT_EQ(first.wire().resteered, 1u) << "copies are not counted";
+}
+
 TEST_F(PipelineTest, PacketsCrossAPacketRing) {
   auto ring = PacketRing::make("packets", 4, Producers::kMany, 0);
   ASSERT_TRUE(ring.has_value()) << ring.error();
