@@ -39,9 +39,9 @@ struct Seat {
   Shape shape = Shape::kQueue;
   std::uint16_t queue = 0;
   const SteeringMap* map = nullptr;   // kSteered
-  std::vector<rte_ring*> inboxes;     // kSteered
-  rte_ring* from_port = nullptr;      // kRing
-  rte_ring* to_port = nullptr;        // kRing
+  std::vector<dpdk::MbufRing*> inboxes;     // kSteered
+  dpdk::MbufRing* from_port = nullptr;      // kRing
+  dpdk::MbufRing* to_port = nullptr;        // kRing
   Capture* capture = nullptr;
   std::optional<ImpairedDeviceConfig> impair;
 
