@@ -175,9 +175,9 @@ Done Engine::check(const GroupOptions& options) const {
   for (const Team& team : impl_->teams) {
     if (team.where.shared != where->shared || team.where.end != where->end) continue;
     return unexpected("--port " + options.port + " is given twice" +
-                      (where->spec.is_pair() ? "; the ends of a pair are " + where->shared + ":0 and " +
-                                                   where->shared + ":1"
-                                             : std::string{}));
+                      (where->spec.is_pair()
+                           ? "; the ends of a pair are " + where->shared + ":0 and " + where->shared + ":1"
+                           : std::string{}));
   }
   return {};
 }
@@ -209,8 +209,8 @@ Done Engine::start() {
 void Engine::Impl::plan_ports() {
   for (const Team& team : teams) {
     const dpdk::PortConfig config = port_config(team.options());
-    const auto same = std::find_if(opened.begin(), opened.end(),
-                                   [&](const Opened& o) { return o.text == team.where.shared; });
+    const auto same =
+        std::find_if(opened.begin(), opened.end(), [&](const Opened& o) { return o.text == team.where.shared; });
     if (same == opened.end()) {
       opened.push_back({team.where.shared, team.where.spec, config, {}});
     } else {
@@ -273,8 +273,8 @@ Done Engine::Impl::equip(Team& team) {
   }
   team.keys = {keys.key(), keys.key(), keys.key(), keys.number()};
   const HashKey steering = keys.key();
-  const bool rss = team.shape() == Shape::kSteered && team.port->rss().has_value() &&
-                   team.port->queues() == group.workers;
+  const bool rss =
+      team.shape() == Shape::kSteered && team.port->rss().has_value() && team.port->queues() == group.workers;
   team.map = rss ? std::make_unique<SteeringMap>(group.workers, steering, *team.port->rss())
                  : std::make_unique<SteeringMap>(group.workers, steering);
   if (group.capture_file) {
@@ -289,8 +289,7 @@ Done Engine::Impl::make_rings(Team& team) {
   const std::string name = "plx_p" + std::to_string(team.port->id());
   const auto add = [&](std::vector<dpdk::RingHandle>& to, const char* what, dpdk::Producers producers) -> Done {
     for (unsigned i = 0; i < team.options().workers; ++i) {
-      auto ring = dpdk::make_ring(name + what + std::to_string(i), kRingSize, producers,
-                                  team.port->numa_node());
+      auto ring = dpdk::make_ring(name + what + std::to_string(i), kRingSize, producers, team.port->numa_node());
       if (!ring) return unexpected(ring.error());
       to.push_back(std::move(*ring));
     }
@@ -323,8 +322,8 @@ void Engine::Impl::place_workers() {
 
 IdlePolicy Engine::Impl::idle() const {
   if (options.idle != IdlePolicy::kAuto) return options.idle;
-  const bool physical = std::all_of(opened.begin(), opened.end(),
-                                    [](const Opened& o) { return o.spec.kind == dpdk::PortKind::kPci; });
+  const bool physical =
+      std::all_of(opened.begin(), opened.end(), [](const Opened& o) { return o.spec.kind == dpdk::PortKind::kPci; });
   const bool spare_cpu = places.size() < dpdk::allowed_cpus().size();
   return physical && spare_cpu ? IdlePolicy::kSpin : IdlePolicy::kSleep;
 }
@@ -354,8 +353,7 @@ Polled& Engine::Impl::build(const Place& place) {
   for (unsigned w = 0; w < team.options().workers; ++w) {
     lanes.push_back({team.to_stack[w].get(), team.from_stack[w].get()});
   }
-  team.port_core =
-      std::make_unique<PortPolled>(dpdk::QueueWire{team.port->id(), 0, 0}, std::move(lanes), *team.map);
+  team.port_core = std::make_unique<PortPolled>(dpdk::QueueWire{team.port->id(), 0, 0}, std::move(lanes), *team.map);
   return *team.port_core;
 }
 
@@ -405,9 +403,8 @@ bool Engine::Impl::wait(Duration limit, const std::atomic<bool>& hurry, F&& done
 // Resets and last ACKs: what the wire does not take in that time stays here.
 void Engine::Impl::send_out_the_last(const std::atomic<bool>& hurry) {
   constexpr Duration kLimit = 200ms;
-  wait(kLimit, hurry, [&] {
-    return std::all_of(polled.begin(), polled.end(), [](Polled* p) { return p->remaining().frames == 0; });
-  });
+  wait(kLimit, hurry,
+       [&] { return std::all_of(polled.begin(), polled.end(), [](Polled* p) { return p->remaining().frames == 0; }); });
 }
 
 bool Engine::stop(Duration drain) {
@@ -446,8 +443,7 @@ EngineSnapshot Engine::snapshot() {
   }
   for (const Team& team : impl_->teams) {
     if (team.port == nullptr) continue;
-    all.ports.push_back(
-        {team.options().port, team.port->describe(), team.port->counters(), team.port->outstanding()});
+    all.ports.push_back({team.options().port, team.port->describe(), team.port->counters(), team.port->outstanding()});
   }
   return all;
 }

@@ -23,8 +23,7 @@ class Command {
   static constexpr std::size_t kInline = 104;
 
   template <class F>
-  requires(!std::is_same_v<std::decay_t<F>, Command>)
-  explicit Command(F&& f) {
+  requires(!std::is_same_v<std::decay_t<F>, Command>) explicit Command(F&& f) {
     using Stored = std::decay_t<F>;
     if constexpr (sizeof(Stored) <= kInline && alignof(Stored) <= alignof(std::max_align_t) &&
                   std::is_nothrow_move_constructible_v<Stored>) {

@@ -26,21 +26,21 @@ struct EngineOptions {
   std::vector<unsigned> cores;             // CPUs to poll on, one poller each; empty: those this process may use
   std::vector<std::string> eal_arguments;  // the user's own, passed on last
   std::size_t memory_mb = 0;               // for EAL; 0: computed from the groups
-  std::optional<std::uint64_t> seed;       // all keys follow from it: for runs that can be repeated, not for the open net
+  std::optional<std::uint64_t> seed;  // all keys follow from it: for runs that can be repeated, not for the open net
   IdlePolicy idle = IdlePolicy::kAuto;
   bool verbose = false;
 };
 
 // One port, its workers, and what they all are: address, sizes, protocol settings.
 struct GroupOptions {
-  std::string port;        // as on the command line; "ring-pair:0" and "ring-pair:1" are the two ends of one pair
-  unsigned workers = 1;    // stack cores, each with a shard and an application of its own
-  bool pipeline = false;   // one more core polls the port and feeds the workers over rings
-  ShardConfig shard;       // of each worker. The engine sets mac, mtu, checksums, ownership, keys, answers_arp
-  std::uint16_t mtu = 1500;                         // asked for; the port may allow less
-  std::optional<ChecksumMode> checksums;            // empty: what suits the port
-  std::optional<std::string> capture_file;          // all frames, as pcap with nanoseconds
-  std::optional<ImpairedDeviceConfig> impair;       // a bad wire before the port
+  std::string port;          // as on the command line; "ring-pair:0" and "ring-pair:1" are the two ends of one pair
+  unsigned workers = 1;      // stack cores, each with a shard and an application of its own
+  bool pipeline = false;     // one more core polls the port and feeds the workers over rings
+  ShardConfig shard;         // of each worker. The engine sets mac, mtu, checksums, ownership, keys, answers_arp
+  std::uint16_t mtu = 1500;  // asked for; the port may allow less
+  std::optional<ChecksumMode> checksums;       // empty: what suits the port
+  std::optional<std::string> capture_file;     // all frames, as pcap with nanoseconds
+  std::optional<ImpairedDeviceConfig> impair;  // a bad wire before the port
   // Received packets (and their buffers) that the group keeps in order and out of order at most: shard.held_segments
   // each. The port's memory is computed from it.
 };

@@ -24,10 +24,9 @@ void pause_briefly() {
 Expected<void, std::string> Poller::start() {
   std::promise<std::string> made;
   std::future<std::string> error = made.get_future();
-  thread_ = dpdk::registered_thread(static_cast<int>(cpu_),
-                                    [this, promise = std::make_shared<std::promise<std::string>>(std::move(made))] {
-                                      run(std::move(*promise));
-                                    });
+  thread_ = dpdk::registered_thread(
+      static_cast<int>(cpu_),
+      [this, promise = std::make_shared<std::promise<std::string>>(std::move(made))] { run(std::move(*promise)); });
   const std::string text = error.get();
   if (!text.empty()) return unexpected(text);
   return {};

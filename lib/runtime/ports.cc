@@ -90,7 +90,8 @@ Expected<void, std::string> check_kernel_addresses(const GroupOptions& options, 
       const std::optional<std::string> interface = dpdk::kernel_owns(address);
       if (!interface) continue;
       return unexpected("the address " + to_string(address) + " belongs to this machine's kernel (interface " +
-                        *interface + "): both would answer, and the kernel resets our connections\n"
+                        *interface +
+                        "): both would answer, and the kernel resets our connections\n"
                         "  choose another address on that net, or take it from the kernel: ip addr del " +
                         to_string(address) + "/" + std::to_string(range.prefix.length) + " dev " + *interface);
     }

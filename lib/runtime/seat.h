@@ -38,10 +38,10 @@ struct Seat {
   const dpdk::Port* port = nullptr;
   Shape shape = Shape::kQueue;
   std::uint16_t queue = 0;
-  const SteeringMap* map = nullptr;   // kSteered
-  std::vector<dpdk::MbufRing*> inboxes;     // kSteered
-  dpdk::MbufRing* from_port = nullptr;      // kRing
-  dpdk::MbufRing* to_port = nullptr;        // kRing
+  const SteeringMap* map = nullptr;      // kSteered
+  std::vector<dpdk::MbufRing*> inboxes;  // kSteered
+  dpdk::MbufRing* from_port = nullptr;   // kRing
+  dpdk::MbufRing* to_port = nullptr;     // kRing
   Capture* capture = nullptr;
   std::optional<ImpairedDeviceConfig> impair;
 

@@ -15,11 +15,11 @@ namespace pollux::runtime {
 // What a core's loop did since start.
 struct LoopCounters {
   std::uint64_t turns = 0;
-  std::uint64_t busy_turns = 0;  // turns that received, sent, timed out or obeyed something
-  Duration busy{0};              // time in those
-  Duration total{0};             // time in all, sleep included
-  std::uint64_t commands = 0;    // from the mailbox
-  std::uint64_t resteered = 0;   // packets passed on to the core that owns their flow
+  std::uint64_t busy_turns = 0;    // turns that received, sent, timed out or obeyed something
+  Duration busy{0};                // time in those
+  Duration total{0};               // time in all, sleep included
+  std::uint64_t commands = 0;      // from the mailbox
+  std::uint64_t resteered = 0;     // packets passed on to the core that owns their flow
   std::uint64_t resteer_lost = 0;  // ... for which that core had no room
   std::uint64_t rx_dropped = 0;    // pipeline: for which the stack core's ring had no room
 
@@ -35,8 +35,8 @@ enum class CoreRole : std::uint8_t {
 
 // One polled thing, read on its own core between two turns.
 struct CoreSnapshot {
-  std::string group;     // the port as asked for
-  unsigned worker = 0;   // within the group; for kPort: 0
+  std::string group;    // the port as asked for
+  unsigned worker = 0;  // within the group; for kPort: 0
   unsigned cpu = 0;
   CoreRole role = CoreRole::kWorker;
   LoopCounters loop;

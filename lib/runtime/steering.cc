@@ -144,8 +144,8 @@ unsigned SteeringMap::place_other(std::span<const std::byte> frame) const {
   }
   const auto icmp_type = c.at<std::uint8_t>(0);
   if (packet->protocol == kIcmp6 && is_neighbour_discovery(icmp_type)) return dpdk::kEveryCore;
-  const bool error = (packet->protocol == kIcmp && is_icmp_error(icmp_type)) ||
-                     (packet->protocol == kIcmp6 && icmp_type < 128);
+  const bool error =
+      (packet->protocol == kIcmp && is_icmp_error(icmp_type)) || (packet->protocol == kIcmp6 && icmp_type < 128);
   if (!error) return 0;
   const std::optional<FlowKey> flow = quoted_flow(c);
   return flow ? owner(*flow) : 0;

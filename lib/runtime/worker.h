@@ -30,7 +30,9 @@ concept TurnedApp = App<A> && requires(A app, Shard<A>& shard, Instant now) {
   { app.on_turn(shard, now) } -> std::same_as<std::optional<Instant>>;
 };
 template <class A>
-concept DrainingApp = App<A> && requires(A app, Shard<A>& shard, Instant now) { app.on_drain(shard, now); };
+concept DrainingApp = App<A> && requires(A app, Shard<A>& shard, Instant now) {
+  app.on_drain(shard, now);
+};
 
 // One core's shard, application and mailbox: what does not depend on the device.
 template <class A>

@@ -75,7 +75,8 @@ struct EchoClient {
     const auto expected = text_of(conn.key());
     const std::size_t from = std::min<std::size_t>(conn.user(), kSize);
     const std::size_t n = std::min(text.size(), kSize - from);
-    if (n != text.size() || !std::equal(text.begin(), text.end(), expected.begin() + static_cast<std::ptrdiff_t>(from))) ++wrong;
+    if (n != text.size() || !std::equal(text.begin(), text.end(), expected.begin() + static_cast<std::ptrdiff_t>(from)))
+      ++wrong;
     conn.user() += text.size();
     if (conn.user() == kSize) {
       ++done;

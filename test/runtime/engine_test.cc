@@ -50,8 +50,10 @@ class EngineTest : public testing::Test {
   }
 
   void start() {
-    auto clients = engine_->add_group<EchoClient>(client_options_, [](unsigned) { return std::make_unique<EchoClient>(); });
-    auto servers = engine_->add_group<EchoServer>(server_options_, [](unsigned) { return std::make_unique<EchoServer>(); });
+    auto clients =
+        engine_->add_group<EchoClient>(client_options_, [](unsigned) { return std::make_unique<EchoClient>(); });
+    auto servers =
+        engine_->add_group<EchoServer>(server_options_, [](unsigned) { return std::make_unique<EchoServer>(); });
     ASSERT_TRUE(clients) << clients.error();
     ASSERT_TRUE(servers) << servers.error();
     clients_ = *clients;
