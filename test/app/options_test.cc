@@ -1,0 +1,254 @@
+#include "options.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+namespace pollux::app {
+namespace {
+
+constexpr Command kCommands[] = {Command::kDemo, Command::kHttp, Command::kEcho, Command::kDiscard, Command::kChargen};
+
+const OptionSpec& option(std::string_view name) {
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.name == name) return spec;
+  }
+  throw std::invalid_argument{std::string{name}};
+}
+
+Setting given(std::string_view name, std::string value) {
+  return {&option(name), std::move(value), "--" + std::string{name}};
+}
+
+Options options_of(const std::vector<Setting>& line) {
+  auto resolved = resolve({}, line);
+  EXPECT_TRUE(resolved) << resolved.error();
+  return resolved ? *resolved : Options{};
+}
+
+std::string error_of(std::string_view name, std::string value) {
+  const auto resolved = resolve({}, {given(name, std::move(value))});
+  return resolved ? "no error" : resolved.error();
+}
+
+// A value for every option that differs from its default.
+const std::map<std::string, std::string> kValues{
+    {"port", "ring"},          {"ip", "198.18.0.2/24"},   {"ip-range", "198.18.1.0/24"}, {"gateway", "198.18.0.1"},
+    {"cores", "0,2-3"},        {"workers", "2"},          {"pipeline", "on"},            {"idle", "spin"},
+    {"hugepages", "off"},      {"mtu", "1400"},           {"vlan", "7"},                 {"checksum", "trust"},
+    {"impair", "loss=0.01"},   {"max-connections", "1k"}, {"set", "tcp.time_wait=10s"},  {"seed", "42"},
+    {"duration", "3s"},        {"json", "r.json"},        {"capture", "a.pcap"},         {"config", "a.toml"},
+    {"verbose", "on"},         {"quiet", "on"},           {"listen", "8080"},            {"body", "1Ki"},
+    {"root", "files"},         {"header-timeout", "3s"},  {"idle-timeout", "4s"},        {"clients", "10"},
+    {"close", "client"},
+};
+
+// A value for every key of TCP that differs from its default.
+const std::map<std::string, std::string> kTcpValues{
+    {"time_wait", "10s"}, {"msl", "5s"}, {"keepalive", "30s"}, {"keepalive_interval", "5s"}, {"keepalive_count", "3"},
+    {"fin_wait2", "5s"}, {"user_timeout", "20s"}, {"congestion", "newreno"}, {"timestamps", "off"},
+    {"window_scaling", "off"}, {"sack", "on"}, {"mss", "536"}, {"delayed_ack", "100ms"}, {"nodelay", "on"},
+    {"rto_initial", "2s"}, {"rto_min", "50ms"}, {"rto_max", "30s"}, {"rcvbuf", "64Ki"}, {"sndbuf", "128Ki"},
+    {"r1", "5"}, {"r2", "100s"}, {"r2_syn", "200s"}, {"syn_ack_retries", "2"}, {"initial_window", "4"},
+    {"max_ranges", "256"}, {"persist_max", "30s"}, {"challenge_interval", "100ms"}, {"sws_override", "150ms"},
+    {"rst_ends_time_wait", "on"}, {"ttl", "32"}, {"tos", "8"}, {"ports", "1024-65535"}, {"max_half_open", "100"},
+    {"max_time_wait", "1000"}, {"max_time_wait_v6", "1000"}, {"time_wait_full", "refuse"}, {"reuse_time_wait", "off"},
+    {"max_destinations", "8"}, {"resets_per_second", "5"},
+};
+
+TEST(OptionTable, EveryOptionChangesSomethingThatTheResultShows) {
+  for (const OptionSpec& spec : option_table()) {
+    ASSERT_TRUE(kValues.contains(std::string{spec.name})) << spec.name << " has no value in this test";
+    const Options changed = options_of({given(spec.name, kValues.at(std::string{spec.name}))});
+    EXPECT_NE(spec.show(changed), spec.show(Options{})) << spec.name;
+  }
+}
+
+TEST(OptionTable, EveryKeyOfTcpChangesSomethingThatTheResultShows) {
+  for (const TcpKey& key : tcp_keys()) {
+    ASSERT_TRUE(kTcpValues.contains(std::string{key.name})) << key.name << " has no value in this test";
+    Options changed;
+    const auto ok = key.set(changed, kTcpValues.at(std::string{key.name}));
+    ASSERT_TRUE(ok) << key.name << ": " << ok.error();
+    if (key.name == "congestion") continue;  // There is but one.
+    EXPECT_NE(key.show(changed), key.show(Options{})) << key.name;
+  }
+}
+
+TEST(OptionTable, WhatAKeyShowsItReadsBack) {
+  for (const TcpKey& key : tcp_keys()) {
+    Options first;
+    ASSERT_TRUE(key.set(first, kTcpValues.at(std::string{key.name})));
+    const auto shown = key.show(first);
+    const std::string text = shown.is_string() ? shown.get<std::string>() : shown.dump();
+    Options second;
+    const auto ok = key.set(second, text);
+    ASSERT_TRUE(ok) << key.name << "=" << text << ": " << ok.error();
+    EXPECT_EQ(key.show(second), shown) << key.name;
+  }
+}
+
+TEST(OptionTable, NamesAreUniqueAndHaveHelp) {
+  std::set<std::string_view> names;
+  std::set<char> letters;
+  for (const OptionSpec& spec : option_table()) {
+    EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
+    EXPECT_TRUE(spec.letter == 0 || letters.insert(spec.letter).second) << spec.letter;
+    EXPECT_FALSE(spec.help.empty()) << spec.name;
+    EXPECT_NE(spec.commands, 0u);
+  }
+}
+
+TEST(Toml, EveryOptionHasAKeyThatDoesWhatTheCommandLineDoes) {
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.name == "config" || spec.name == "set") continue;
+    const std::string& value = kValues.at(std::string{spec.name});
+    for (const Command command : kCommands) {
+      const std::string text = spec.value.empty() ? spec.key() + " = true" : spec.key() + " = \"" + value + "\"";
+      const auto file = read_toml(text, "a.toml", command);
+      if (!spec.is_for(command)) {
+        EXPECT_FALSE(file) << text;
+        continue;
+      }
+      ASSERT_TRUE(file) << file.error();
+      const auto from_file = resolve(*file, {});
+      ASSERT_TRUE(from_file) << from_file.error();
+      EXPECT_EQ(spec.show(*from_file), spec.show(options_of({given(spec.name, value)}))) << spec.name;
+    }
+  }
+}
+
+TEST(Toml, EveryKeyOfTcpStandsInTheTableTcp) {
+  for (const TcpKey& key : tcp_keys()) {
+    const std::string& value = kTcpValues.at(std::string{key.name});
+    const auto file = read_toml("[tcp]\n" + std::string{key.name} + " = \"" + value + "\"\n", "a.toml", Command::kEcho);
+    ASSERT_TRUE(file) << file.error();
+    const auto resolved = resolve(*file, {});
+    ASSERT_TRUE(resolved) << resolved.error();
+    EXPECT_EQ(key.show(*resolved), key.show(options_of({given("set", "tcp." + std::string{key.name} + "=" + value)})));
+  }
+}
+
+TEST(Toml, NumbersTruthListsAndTablesAreTaken) {
+  const auto file = read_toml(R"(
+ip = ["198.18.0.2/24", "2001:2::2/64"]
+cores = [0, 1]
+pipeline = true
+vlan = 7
+impair = { loss = 0.01, seed = 7 }
+[tcp]
+timestamps = false
+mss = 536
+)", "a.toml", Command::kHttp);
+  ASSERT_TRUE(file) << file.error();
+  const auto options = resolve(*file, {});
+  ASSERT_TRUE(options) << options.error();
+  EXPECT_EQ(options->shard.addresses.size(), 2u);
+  EXPECT_EQ(options->cores, (std::vector<unsigned>{0, 1}));
+  EXPECT_TRUE(options->pipeline);
+  EXPECT_EQ(options->shard.vlan, 7);
+  EXPECT_DOUBLE_EQ(options->impairment.loss, 0.01);
+  EXPECT_EQ(options->impairment_seed, 7u);
+  EXPECT_FALSE(options->shard.tcp.timestamps);
+  EXPECT_EQ(options->shard.tcp.mss, 536);
+}
+
+TEST(Toml, TheCommandLineWins) {
+  const auto file = read_toml("ip = \"198.18.0.2/24\"\nvlan = 7\n[tcp]\nmss = 536\nttl = 32\n", "a.toml", Command::kHttp);
+  ASSERT_TRUE(file) << file.error();
+  const auto options = resolve(*file, {given("ip", "198.18.0.3/24"), given("set", "tcp.mss=1000")});
+  ASSERT_TRUE(options);
+  ASSERT_EQ(options->shard.addresses.size(), 1u);
+  EXPECT_EQ(to_string(options->shard.addresses[0].prefix), "198.18.0.3/24");
+  EXPECT_EQ(options->shard.vlan, 7);
+  EXPECT_EQ(options->shard.tcp.mss, 1000);
+  EXPECT_EQ(options->connection.ttl, 32);
+}
+
+TEST(Toml, AMisspeltKeyIsAnErrorWithFileLineAndSuggestion) {
+  const auto file = read_toml("vlan = 1\nchekcsum = \"sw\"\n", "a.toml", Command::kHttp);
+  ASSERT_FALSE(file);
+  EXPECT_NE(file.error().find("a.toml:2"), std::string::npos) << file.error();
+  EXPECT_NE(file.error().find("`checksum`"), std::string::npos) << file.error();
+  const auto tcp = read_toml("[tcp]\ntime_wiat = \"1s\"\n", "a.toml", Command::kHttp);
+  ASSERT_TRUE(tcp);
+  const auto resolved = resolve(*tcp, {});
+  ASSERT_FALSE(resolved);
+  EXPECT_NE(resolved.error().find("`tcp.time_wait`"), std::string::npos) << resolved.error();
+}
+
+TEST(Toml, BrokenTomlIsAnErrorWithItsLine) {
+  const auto file = read_toml("vlan = 1\nip = = 3\n", "a.toml", Command::kHttp);
+  ASSERT_FALSE(file);
+  EXPECT_NE(file.error().find("a.toml:2"), std::string::npos) << file.error();
+  EXPECT_FALSE(read_toml_file("/nonexistent.toml", Command::kHttp));
+}
+
+TEST(Options, KeepaliveIsASwitchOrAnIdleTime) {
+  EXPECT_FALSE(Options{}.connection.keep_alive.on);
+  const auto with = [](const std::string& value) { return options_of({given("set", "tcp.keepalive=" + value)}).connection.keep_alive; };
+  EXPECT_TRUE(with("on").on);
+  EXPECT_EQ(with("on").idle_s, 7200);
+  EXPECT_EQ(with("on").interval_s, 75);
+  EXPECT_FALSE(with("off").on);
+  EXPECT_TRUE(with("30s").on);
+  EXPECT_EQ(with("30s").idle_s, 30);
+  EXPECT_EQ(with("1s").interval_s, 1);  // probes are not rarer than the idle time that brings the first
+  EXPECT_EQ(with("200s").interval_s, 75);
+}
+
+TEST(Options, TimeWaitIsTwiceTheMsl) {
+  EXPECT_EQ(options_of({given("set", "tcp.time_wait=10s")}).shard.tcp.msl, Duration{5s});
+  EXPECT_EQ(options_of({given("set", "tcp.msl=10s")}).shard.tcp.msl, Duration{10s});
+}
+
+TEST(Options, CoresAreAListWithRangesAndRepeats) {
+  EXPECT_EQ(options_of({given("cores", "0,1,1")}).cores, (std::vector<unsigned>{0, 1, 1}));
+  EXPECT_EQ(options_of({given("cores", "2-4,7")}).cores, (std::vector<unsigned>{2, 3, 4, 7}));
+  for (const char* text : {"", "a", "1-", "-1", "3-2", "1,,2", "99999"}) {
+    EXPECT_NE(error_of("cores", text), "no error") << text;
+  }
+}
+
+TEST(Options, AnAddressRangeIsTheHostsOfANetwork) {
+  const auto range = [](const std::string& text) { return options_of({given("ip-range", text)}).shard.addresses.at(0); };
+  EXPECT_EQ(to_string(range("198.18.1.0/24").prefix.address), "198.18.1.1");
+  EXPECT_EQ(range("198.18.1.0/24").count, 254u);
+  EXPECT_EQ(range("198.18.1.10/24").count, 245u);
+  EXPECT_EQ(range("198.18.1.10/24+5").count, 5u);
+  EXPECT_EQ(range("198.18.1.4/32").count, 1u);
+  EXPECT_EQ(range("198.18.1.4/31").count, 2u);
+  EXPECT_EQ(range("2001:2::10/64+1000").count, 1000u);
+  EXPECT_NE(error_of("ip-range", "198.18.1.250/24+9"), "no error");
+  EXPECT_NE(error_of("ip-range", "2001:2::/64"), "no error");  // say how many
+}
+
+TEST(Options, ValuesOutOfTheirRangeAreErrorsThatNameIt) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"vlan", "4095"}, {"mtu", "100"}, {"listen", "0"}, {"listen", "65536"}, {"impair", "loss=2"}, {"impair", "los=0.1"},
+      {"ip", "198.18.0.2"}, {"ip", "300.1.1.1/8"}, {"gateway", "x"}, {"checksum", "hard"}, {"hugepages", "maybe"},
+      {"set", "mss=5"}, {"set", "tcp.mss"}, {"set", "tcp.mss=47"}, {"set", "tcp.delayed_ack=500ms"}, {"set", "tcp.keepalive=1ms"},
+      {"set", "tcp.congestion=cubic"}, {"set", "tcp.ports=5"}, {"set", "tcp.ports=9-5"}, {"set", "tcp.ttl=0"}, {"duration", "5"},
+      {"clients", "0"}, {"close", "rst"}, {"max-connections", "0"}, {"workers", "-1"}, {"seed", "x"}};
+  for (const auto& [name, value] : cases) {
+    const std::string error = error_of(name, value);
+    EXPECT_EQ(error.substr(0, 2 + std::string_view{name}.size()), "--" + std::string{name}) << name << " " << value << ": " << error;
+  }
+}
+
+TEST(Options, TheResultShowsEveryOptionOfTheSubcommand) {
+  for (const Command command : kCommands) {
+    const auto shown = show_options(Options{}, command);
+    for (const OptionSpec& spec : option_table()) {
+      const std::string key = spec.name == "set" ? "tcp" : spec.key();
+      EXPECT_EQ(shown.contains(key), spec.is_for(command)) << key;
+    }
+    EXPECT_EQ(shown["tcp"]["time_wait"], "60s");
+  }
+}
+
+}  // namespace
+}  // namespace pollux::app
