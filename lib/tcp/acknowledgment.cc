@@ -40,7 +40,8 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
     leave_or_continue_recovery(acked, env);
   } else if (flight + 2 * smss_ >= congestion_.cwnd ||
              (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd)) {
-    congestion_.grow(acked, smss_);  // only a window that is used may grow
+    // Only a window that is used may grow.
+    congestion_.grow(acked, smss_, tx.retransmissions > 0 ? Congestion::kLAfterTimeout : Congestion::kL);
   }
   if (tx.app_waits && send_room(env) >= env.config.send_buffer / 4) {
     tx.app_waits = false;
@@ -56,12 +57,12 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   Transmission& tx = *transmission(env);
   const SeqNum first = first_text(env);
   if (first < ack) tx.buffer.drop_front(env.stores.slices, std::min(distance(first, ack), tx.buffer.size()));
+  if (flag(kSynUnacked)) tx.retransmissions = 0;  // RFC 6298, 5.7 says what follows a lost SYN
   set(kSynUnacked, false);
   snd_.una = ack;
   tx.rtx_next = max(tx.rtx_next, ack);
   tx.rtx_end = max(tx.rtx_end, tx.rtx_next);
   tx.up = max(tx.up, ack);
-  tx.retransmissions = 0;
   tx.stalled_since = Millis::floor(env.now);
   if (snd_.una == snd_.nxt) {
     deadlines_.clear(Timer::kRetransmission);  // RFC 6298, 5.2
@@ -70,23 +71,27 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   }
 }
 
-// Karn (MUST-18): what was sent twice measures nothing, unless a timestamp tells which
-// of the two was answered (RFC 7323, 4.1). Those have a tick of 1 ms, so they are used
-// only where our own clock cannot.
+// Karn (MUST-18): what was sent twice measures nothing, and the back-off stays until
+// something is measured. With timestamps an acknowledgment that echoes one no older than
+// our last retransmission answers that one (RFC 7323, 4.1); their clock ticks in
+// milliseconds, so they serve only where our own cannot.
 void Tcb::measure_rtt(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.timing) {
-    if (tx.timed_seq <= seg.ack) {
-      tx.timing = false;
-      rtt_.sample(env.now - tx.timed_at);
-    }
+    if (seg.ack < tx.timed_seq) return;
+    tx.timing = false;
+    tx.retransmissions = 0;
+    rtt_.sample(env.now - tx.timed_at);
     return;
   }
-  const bool ambiguous = tx.retransmissions > 0 || tx.fast_recovery;
-  if (!MUTANT(9, ambiguous && flag(kTimestamps) && seg.options.ts && seg.options.ts->ecr != 0, ambiguous)) return;
-  if (!seg.options.ts) return;
-  const std::uint32_t ms = timestamp_now(env) - seg.options.ts->ecr;
-  if (ms < 0x1000000) rtt_.sample(std::chrono::milliseconds{std::max<std::uint32_t>(ms, 1)});
+  if ((tx.retransmissions == 0 && !tx.fast_recovery) || !flag(kTimestamps) || !seg.options.ts) return;
+  const std::uint32_t resent = tx.resent_at.value() + ts_.offset;
+  const std::uint32_t echoed = seg.options.ts->ecr;
+  if (MUTANT(9, static_cast<std::int32_t>(echoed - resent) < 0, false)) return;
+  const auto ms = static_cast<std::int32_t>(timestamp_now(env) - echoed);
+  if (ms < 0) return;
+  tx.retransmissions = 0;
+  rtt_.sample(std::chrono::milliseconds{std::max(ms, 1)});
 }
 
 // RFC 5681, section 2, with RFC 9293's window update excluded.

@@ -54,6 +54,7 @@ struct Transmission {
   SeqNum up;                         // SND.UP: after the urgent text
   SeqNum pushed;                     // the application's last write ends here (PSH, MUST-61)
   Millis stalled_since;              // when SND.UNA last moved, for R2
+  Millis resent_at;                  // last retransmission
   std::uint8_t retransmissions = 0;  // time-outs in a row; the back-off
   std::uint8_t probes = 0;           // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;

@@ -46,7 +46,8 @@ void Tcb::retransmission_timeout(Env& env) {
     set(kSynRetransmitted);
     marks_.syn = true;
   } else {
-    if (tx.retransmissions == 0) congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+    // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent").
+    if (tx.rtx_end <= snd_.una) congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
     congestion_.cwnd = smss_;
     congestion_.acked = 0;
     tx.fast_recovery = false;

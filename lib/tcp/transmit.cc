@@ -104,6 +104,7 @@ std::optional<Outgoing> Tcb::make_retransmission(Env& env) {
   tx->rtx_next = max(tx->rtx_next, seq + size + (out.flags.fin ? 1u : 0u));
   tx->rtx_end = max(tx->rtx_end, tx->rtx_next);
   tx->timing = false;
+  tx->resent_at = Millis::floor(env.now);
   ++env.counters.retransmitted_segments;
   if (!deadlines_.armed(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
   return out;
