@@ -59,8 +59,7 @@ std::optional<QuotedSegment> quoted_tcp(const IpAddress& source, const IpAddress
 }
 
 // The quoted packet is cut short, so its lengths are not those of Ipv4Header::parse.
-// It may carry options: a router may have added none, but ours is not the only sender
-// a peer's NAT rewrites.
+// It may carry options that something on the way put in.
 std::optional<QuotedSegment> quoted_v4(std::span<const std::byte> packet) {
   if (packet.size() < Ipv4Header::kMinSize) return std::nullopt;
   const auto first = load_be<std::uint8_t>(packet.data());

@@ -199,6 +199,20 @@ TEST(TcpFrame, LeavesTheIpChecksumToTheDeviceThatFillsItIn) {
   EXPECT_EQ(test::get16(frame, 24), 0u);
 }
 
+#ifdef POLLUX_ASSERTIONS
+TEST(TcpFrameDeathTest, OptionsOfASynElsewhereAreOurMistake) {  // MUST-65
+  TcpOptions options;
+  options.mss = 1460;
+  TcpFrameSpec spec = spec_for(kV4);
+  spec.options = &options;
+  Bytes frame(header_size(spec));
+  TxOffload wanted;
+  EXPECT_DEATH(write_tcp_headers(frame.data(), spec, 0, wanted), "assertion failed");
+  spec.flags.syn = true;
+  EXPECT_EQ(write_tcp_headers(frame.data(), spec, 0, wanted), frame.size());
+}
+#endif
+
 TEST(TcpFrame, FitsIntoTheLargestHeaders) {
   TcpOptions options;
   options.ts = Timestamps{1, 2};
