@@ -34,13 +34,12 @@ enum class Entered : std::uint8_t {
 
 namespace time_wait_detail {
 
-// A record keeps for one connection what TimeWaitEntry says, in as few bytes as can be.
-struct Flags {
-  static constexpr std::uint8_t kLive = 1;
-  static constexpr std::uint8_t kTimestamps = 2;
-  static constexpr std::uint8_t kActiveOpen = 4;
-};
+// Bits of `flags`.
+inline constexpr std::uint8_t kLive = 1;
+inline constexpr std::uint8_t kTimestamps = 2;
+inline constexpr std::uint8_t kActiveOpen = 4;
 
+// What TimeWaitEntry says of a connection, in as few bytes as can be.
 struct RecordV4 {
   std::uint32_t local, remote;  // network order
   std::uint16_t local_port, remote_port;
@@ -48,9 +47,9 @@ struct RecordV4 {
   std::uint16_t rcv_wnd_field;
   std::uint8_t listener, flags;
 
-  void pack(const TimeWaitEntry& entry);
-  TimeWaitEntry unpack() const;
+  void set_key(const FlowKey& flow);
   FlowKey key() const;
+  TimeWaitEntry unpack() const;
   bool has(const FlowKey& flow) const {
     return remote_port == flow.remote_port && local_port == flow.local_port && remote == flow.remote.words()[3] &&
            local == flow.local.words()[3];
@@ -65,9 +64,9 @@ struct RecordV6 {
   std::uint16_t rcv_wnd_field;
   std::uint8_t listener, flags;
 
-  void pack(const TimeWaitEntry& entry);
-  TimeWaitEntry unpack() const;
+  void set_key(const FlowKey& flow);
   FlowKey key() const { return {local, remote, local_port, remote_port}; }
+  TimeWaitEntry unpack() const;
   bool has(const FlowKey& flow) const { return key() == flow; }
 };
 static_assert(sizeof(RecordV6) == 56);
@@ -90,7 +89,7 @@ static_assert(sizeof(RecordV6) == 56);
 // sized for the connections that end within 2MSL, reused ones counted again; a
 // 64th is added for restarts. IPv6 has a ring of its own.
 //
-// No call takes longer than its budget: nothing is rehashed, moved or compacted.
+// Nothing is rehashed or compacted: every call takes constant time, expire its budget.
 class TimeWaitTable {
  public:
   enum class FullPolicy : std::uint8_t { kRefuse, kEvictOldest };
@@ -109,7 +108,7 @@ class TimeWaitTable {
     std::uint64_t entered = 0;
     std::uint64_t expired = 0;
     std::uint64_t restarted = 0;
-    std::uint64_t restart_refused = 0;  // for want of room; the 2MSL that ran was kept
+    std::uint64_t restart_refused = 0;  // for want of room; the 2MSL that runs was kept
     std::uint64_t reused = 0;           // removed early, for a new connection of the same key
     std::uint64_t refused = 0;
     std::uint64_t evicted = 0;
@@ -119,7 +118,21 @@ class TimeWaitTable {
   explicit TimeWaitTable(const Config& config);
 
   std::uint64_t hash(const FlowKey& key) const { return siphash13_of(config_.hash_key, key); }
-  void prefetch(std::uint64_t hash, bool v4) const { v4 ? v4_.index.prefetch(hash) : v6_.index.prefetch(hash); }
+  // Two stages of a burst before find: the bucket, then the record that it probably is.
+  void prefetch(std::uint64_t hash, bool v4) const {
+    if (v4) {
+      v4_.index.prefetch(hash);
+    } else {
+      v6_.index.prefetch(hash);
+    }
+  }
+  void prefetch_record(std::uint64_t hash, bool v4) const {
+    if (v4) {
+      v4_.prefetch_candidate(hash);
+    } else {
+      v6_.prefetch_candidate(hash);
+    }
+  }
 
   // 2MSL begins now. The key must not be in the table. Whoever is evicted to make
   // room goes to `on_evicted(const TimeWaitEntry&)`, which must not change the table.
@@ -144,8 +157,8 @@ class TimeWaitTable {
   template <class OnExpired>
   std::size_t expire(Instant now, std::size_t budget, OnExpired&& on_expired);
 
-  // When expire has something to do: exact. Empty: nullopt.
-  std::optional<Instant> next_due(Instant now) const;
+  // When expire has something to do: never later than the first end of 2MSL. Empty: nullopt.
+  std::optional<Instant> next_due() const;
 
   const Counters& counters() const { return counters_; }
   std::uint32_t size() const { return v4_.index.size() + v6_.index.size(); }
@@ -157,24 +170,38 @@ class TimeWaitTable {
 
  private:
   static constexpr std::uint32_t kNone = HashIndex::kNone;
-  // Expiry reads this many records ahead and brings their buckets near.
+  // Expiry reads this many records ahead and brings their buckets near; other
+  // calls pass this many dead records at the head, at most.
   static constexpr std::uint32_t kBatch = 16;
 
   template <class Record>
   struct Ring {
-    Ring(std::uint32_t capacity, Pages pages);
+    Ring(std::uint32_t live_records, Pages pages);
 
     Record& at(std::uint32_t position) const { return reinterpret_cast<Record*>(records.data())[position]; }
     std::uint32_t after(std::uint32_t position) const { return position + 1 == slots ? 0 : position + 1; }
-    std::uint32_t before(std::uint32_t position) const { return position == 0 ? slots - 1 : position - 1; }
-    bool live(std::uint32_t position) const { return (at(position).flags & time_wait_detail::Flags::kLive) != 0; }
+    std::uint32_t tail() const { return head >= slots - used ? head - (slots - used) : head + used; }
+    std::uint32_t youngest() const { return tail() == 0 ? slots - 1 : tail() - 1; }
+    bool live(std::uint32_t position) const { return (at(position).flags & time_wait_detail::kLive) != 0; }
     std::size_t bytes() const { return records.size() + index.bytes(); }
 
     std::uint32_t locate(const FlowKey& key, std::uint64_t hash) const {
       return index.find(hash, [&](std::uint32_t position) { return at(position).has(key); });
     }
-    bool has_room();
-    std::uint32_t append();
+    void prefetch_candidate(std::uint64_t hash) const {
+      if (const std::uint32_t position = index.candidate(hash); position != kNone) __builtin_prefetch(&at(position));
+    }
+
+    bool has_free_slot();
+    std::uint32_t append() {
+      const std::uint32_t position = tail();
+      ++used;
+      return position;
+    }
+    void pop_head() {
+      head = after(head);
+      --used;
+    }
     void bury(std::uint32_t position);
     void drop_dead_head();
 
@@ -186,24 +213,89 @@ class TimeWaitTable {
     HashIndex index;
   };
 
-  static bool is_v4(const FlowKey& key) { return key.local.is_v4(); }
-  std::uint32_t milliseconds(Instant t) const;  // rounded up, so that nothing ends early
+  // Milliseconds since the clock's origin. Entering rounds up and expiry down, so that nothing ends early.
+  static std::int64_t rounded_up(Instant now);
+  static std::int64_t rounded_down(Instant now);
   bool is_due(std::uint32_t entered_ms, std::uint32_t now_ms) const {
     return static_cast<std::int32_t>(now_ms - entered_ms - two_msl_ms_) >= 0;
   }
 
-  template <class Record, class OnEvicted>
-  Entered enter(Ring<Record>& ring, const TimeWaitEntry& entry, Instant now, OnEvicted&& on_evicted);
-  template <class Record, class OnExpired>
-  std::size_t expire(Ring<Record>& ring, Instant now, std::size_t& budget, OnExpired&& on_expired);
+  // Calls `use(ring)` with the ring of the key's family.
+  template <class Use>
+  auto with_ring(const FlowKey& key, Use&& use) {
+    return key.local.is_v4() ? use(v4_) : use(v6_);
+  }
+
   template <class Record>
-  bool restart(Ring<Record>& ring, const FlowKey& key, Instant now);
+  bool write(Ring<Record>& ring, const TimeWaitEntry& entry, Instant now);
+  template <class Record>
+  std::optional<TimeWaitEntry> evict_oldest(Ring<Record>& ring);
+  template <class Record>
+  void restart(Ring<Record>& ring, std::uint32_t position, std::uint64_t hash, std::uint32_t now_ms);
+  template <class Record>
+  std::uint32_t look_ahead(const Ring<Record>& ring, std::uint32_t now_ms, std::uint32_t limit,
+                           std::uint64_t* hashes) const;
+  template <class Record, class OnExpired>
+  std::size_t expire(Ring<Record>& ring, std::uint32_t now_ms, std::size_t& budget, OnExpired&& on_expired);
 
   Config config_;
   std::uint32_t two_msl_ms_;
+  std::int64_t latest_ms_ = 0;  // the latest time heard of; what records keep of theirs is completed by it
   Ring<time_wait_detail::RecordV4> v4_;
   Ring<time_wait_detail::RecordV6> v6_;
   Counters counters_;
 };
+
+template <class OnEvicted>
+Entered TimeWaitTable::enter(const TimeWaitEntry& entry, Instant now, OnEvicted&& on_evicted) {
+  return with_ring(entry.key, [&](auto& ring) {
+    Entered result = Entered::kEntered;
+    const bool full = ring.index.size() >= ring.capacity || !ring.has_free_slot();
+    if (full && config_.full_policy == FullPolicy::kEvictOldest) {
+      if (const std::optional<TimeWaitEntry> evicted = evict_oldest(ring)) {
+        on_evicted(*evicted);
+        result = Entered::kEvictedOldest;
+      }
+    }
+    return write(ring, entry, now) ? result : Entered::kRefused;
+  });
+}
+
+template <class OnExpired>
+std::size_t TimeWaitTable::expire(Instant now, std::size_t budget, OnExpired&& on_expired) {
+  const auto now_ms = static_cast<std::uint32_t>(rounded_down(now));
+  std::size_t passed = expire(v4_, now_ms, budget, on_expired);
+  passed += expire(v6_, now_ms, budget, on_expired);
+  return passed;
+}
+
+template <class Record, class OnExpired>
+std::size_t TimeWaitTable::expire(Ring<Record>& ring, std::uint32_t now_ms, std::size_t& budget,
+                                  OnExpired&& on_expired) {
+  std::size_t passed = 0;
+  std::uint64_t hashes[kBatch];
+  while (budget > 0) {
+    const auto limit = static_cast<std::uint32_t>(budget < kBatch ? budget : kBatch);
+    const std::uint32_t ready = look_ahead(ring, now_ms, limit, hashes);
+    if (ready == 0) break;
+    std::uint32_t expected = ring.head;
+    // A callback may move the head by entering or removing; then we look again.
+    for (std::uint32_t i = 0; i < ready && ring.used > 0 && ring.head == expected; ++i) {
+      --budget;
+      expected = ring.after(expected);
+      if (!ring.live(ring.head)) {
+        ring.pop_head();
+        continue;
+      }
+      const TimeWaitEntry entry = ring.at(ring.head).unpack();
+      ring.index.erase(hashes[i], ring.head);
+      ring.pop_head();
+      ++counters_.expired;
+      ++passed;
+      on_expired(entry);
+    }
+  }
+  return passed;
+}
 
 }  // namespace pollux
