@@ -66,7 +66,7 @@ inline std::uint64_t hash(const HashKey& key, const std::byte* data, std::size_t
     state.take<kCompress>(word);
   }
   std::uint64_t last = 0;
-  std::memcpy(&last, data + whole, size & 7);
+  if ((size & 7) != 0) std::memcpy(&last, data + whole, size & 7);  // No bytes may mean no pointer.
   state.take<kCompress>(last | (std::uint64_t{size} << 56));
   return state.finish<kFinish>();
 }
