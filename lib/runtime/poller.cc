@@ -78,15 +78,15 @@ bool Poller::turn(Polled& polled) {
 }
 
 void Poller::rest() {
-  if (idle_ == IdlePolicy::kPause) return pause_briefly();
-  if (idle_ != IdlePolicy::kSleep) return;
+  if (idle_ != IdlePolicy::kPause && idle_ != IdlePolicy::kSleep) return;
+  if (idle_ == IdlePolicy::kPause || !rest_.tired(now_)) return pause_briefly();
   std::optional<Instant> due;
   for (const Polled* polled : polled_) {
     const std::optional<Instant> one = polled->next_due(now_);
     if (one && (!due || *one < *due)) due = one;
   }
-  const Duration sleep = rest_.idle(now_, due);
-  if (sleep == Duration{0}) return pause_briefly();
+  const Duration sleep = rest_.sleep(now_, due);
+  if (sleep == Duration{0}) return;
   std::this_thread::sleep_for(sleep);
   now_ = clock_.now();
 }

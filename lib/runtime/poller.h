@@ -27,9 +27,10 @@ class Rest {
     since_ = now;
     next_ = kShortest;
   }
-  // How long to sleep now, zero if not at all; longer each time, never past `due`.
-  Duration idle(Instant now, std::optional<Instant> due) {
-    if (now - since_ < kPatience) return Duration{0};
+  // Whether it has been idle for long enough to sleep.
+  bool tired(Instant now) const { return now - since_ >= kPatience; }
+  // How long to sleep then: longer each time, never past `due`.
+  Duration sleep(Instant now, std::optional<Instant> due) {
     const Duration sleep = due ? std::min(next_, *due - now) : next_;
     next_ = std::min(next_ * 2, kLongest);
     return std::max(sleep, Duration{0});
