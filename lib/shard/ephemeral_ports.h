@@ -102,11 +102,16 @@ class EphemeralPorts {
 
   enum class State : std::uint8_t { kForeign, kExcluded, kFree, kInUse, kTimeWait };
 
-  // Ports are named by their offset from the first. What links are depends on the
-  // state: kFree: `a` is the place in the array of free ones; kTimeWait: before and after in the list.
+  // Ports are named by their offset from the first. What links say depends on the
+  // state: kFree: `a` is the place in the array of free ones; kTimeWait: those before and after in the list.
   struct Links {
     std::uint16_t a;
     std::uint16_t b;
+  };
+
+  struct Place {
+    std::uint32_t pool;
+    std::uint16_t offset;
   };
 
   struct Pool {
@@ -137,19 +142,17 @@ class EphemeralPorts {
   }
 
   std::uint32_t find(const Destination& to, std::uint64_t hash) const;
-  std::uint32_t find_existing(const Destination& to) const;
+  Place place_of(const Destination& to, std::uint16_t port) const;
   std::uint32_t claim_pool(const Destination& to, std::uint64_t hash);
   void add_port(std::uint32_t pool, std::uint16_t offset, bool mine);
   Expected<std::uint16_t, PortError> take_from(std::uint32_t pool, std::uint64_t random);
   Expected<std::uint16_t, PortError> take_specific_from(std::uint32_t pool, std::uint16_t port);
 
-  void make_free(std::uint32_t pool, std::uint16_t offset);
   void remove_from_free(std::uint32_t pool, std::uint16_t offset);
   void put_in_use(std::uint32_t pool, std::uint16_t offset);
   void rest(std::uint32_t pool, std::uint16_t offset);
   void link_idle(std::uint32_t pool);
   void unlink_idle(std::uint32_t pool);
-  void note_use(std::uint32_t pool);
 
   // Arrays of one pool, in memory_: links, free ones, states.
   Links* links(std::uint32_t pool) const;
