@@ -1,0 +1,401 @@
+// RFC 6298 (the timer), RFC 5681, 3.1 (what a time-out does to cwnd), RFC 9293, 3.8.1 and 3.8.3 (R1, R2).
+
+#include "test_connection.h"
+
+namespace pollux::tcp::test {
+namespace {
+
+constexpr Duration kRto = 300ms;  // three times the round trip of the handshake (RFC 6298, 2.2)
+constexpr std::int64_t kMss = 1460;
+
+// Sleeps until the next segment; how long that was.
+Duration time_to_next(TestConnection& c, Duration at_most = 10min) {
+  Duration slept{};
+  while (c.sent_count() == 0 && slept < at_most) {
+    const Duration step = std::clamp<Duration>(c.next_deadline().value_or(at_most), 1ms, at_most);
+    c.sleep(step);
+    slept += step;
+  }
+  return slept;
+}
+
+TEST(Retransmission, UnacknowledgedTextIsSentAgainAfterRtoThenAfterTwice) {  // RFC 6298, 5.4-5.5
+  TestConnection c = established();
+  ASSERT_EQ(c.rto(), kRto);
+  c.user_sends("hello");
+  c.expect_sent(data("hello").seq(1).ack(1));
+
+  c.sleep(kRto - 1ms);
+  c.expect_nothing_sent();
+  c.sleep(1ms);
+  c.expect_sent(data("hello").seq(1).ack(1));
+
+  c.sleep(2 * kRto - 1ms);
+  c.expect_nothing_sent();
+  c.sleep(1ms);
+  c.expect_sent(data("hello").seq(1).ack(1));
+}
+
+TEST(Retransmission, LastSegmentIsPushedAgainToo) {  // MUST-61 knows no exception
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.expect_sent(data("hello").flags("P.").seq(1).ack(1));
+  c.sleep(kRto);
+  c.expect_sent(data("hello").flags("P.").seq(1).ack(1));
+}
+
+TEST(Retransmission, IntervalDoublesUpToItsLimit) {  // MUST-19; RFC 6298, 2.5
+  TestConnection c = established({.config = {.r2 = 1h}});
+  c.user_sends("hello");
+  c.take_all_sent();
+  Duration expected = kRto;
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(time_to_next(c), expected) << i;
+    c.take_all_sent();
+    expected = std::min<Duration>(2 * expected, 60s);
+  }
+}
+
+TEST(Retransmission, RtoHasAFloor) {  // RFC 6298, 2.4, at Linux's 200 ms
+  TestConnection c = established({.rtt = 1ms});
+  c.user_sends("hello");
+  c.take_all_sent();
+  EXPECT_EQ(time_to_next(c), 200ms);
+}
+
+TEST(Retransmission, TimerStopsWhenAllIsAcknowledged) {  // RFC 6298, 5.2
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.take_all_sent();
+  c.peer_sends(ack(6).seq(1));
+  c.sleep(1h);
+  c.expect_nothing_sent();
+}
+
+TEST(Retransmission, TimerRestartsWhenSomethingIsAcknowledged) {  // RFC 6298, 5.3
+  TestConnection c = established();
+  c.user_sends(pattern(2 * kMss));
+  c.take_all_sent();
+  c.sleep(100ms);
+  c.peer_sends(ack(1 + kMss).seq(1));
+  EXPECT_EQ(time_to_next(c), c.rto());
+  EXPECT_EQ(c.take_sent()->seq, 1 + kMss);
+}
+
+TEST(Retransmission, DuplicateAckDoesNotRestartTheTimer) {
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.take_all_sent();
+  c.sleep(200ms);
+  c.peer_sends(ack(1).seq(1));
+  EXPECT_EQ(time_to_next(c), kRto - 200ms);
+}
+
+TEST(Retransmission, NewTextDoesNotRestartTheTimer) {  // RFC 6298, 5.1
+  TestConnection c = established({.options = {.nodelay = true}});
+  c.user_sends("hello");
+  c.sleep(200ms);
+  c.user_sends(" world");
+  c.take_all_sent();
+  EXPECT_EQ(time_to_next(c), kRto - 200ms);
+}
+
+TEST(Retransmission, AckOfARetransmittedSegmentMeasuresNothing) {  // MUST-18: Karn
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.sleep(kRto + 50ms);
+  c.peer_sends(ack(6).seq(1));
+  EXPECT_EQ(c.rto(), kRto);
+}
+
+TEST(Retransmission, TimestampTellsWhichTransmissionWasAcknowledged) {  // RFC 7323, 4.1
+  TestConnection c = established({.peer = {.ts = 1000u}});
+  c.user_sends("hello");
+  c.sleep(kRto + 100ms);  // the second one is answered after 100 ms
+  const Duration before = c.rto();
+  c.peer_sends(ack(6).seq(1));
+  EXPECT_LE(c.rto(), before) << "a sample of 100 ms";
+}
+
+TEST(Retransmission, EveryFreshAckIsASample) {  // RFC 6298, 2.3
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.sleep(100ms);
+  c.peer_sends(ack(6).seq(1));
+  EXPECT_EQ(c.tcb().rtt().srtt(), 100ms);
+  EXPECT_EQ(c.tcb().rtt().rttvar(), 37500us);
+  EXPECT_EQ(c.rto(), 250ms);
+}
+
+TEST(Retransmission, NewAckEndsTheBackOff) {
+  TestConnection c = established();
+  c.user_sends("hello");
+  for (int i = 0; i < 3; ++i) time_to_next(c), c.take_all_sent();
+  c.sleep(kRto * 3);
+  c.peer_sends(ack(6).seq(1));
+  c.take_all_sent();
+  c.user_sends("world");
+  c.take_all_sent();
+  EXPECT_EQ(time_to_next(c), kRto);
+}
+
+TEST(Retransmission, OneSegmentGoesAndThenAsManyAsSlowStartAllows) {  // RFC 5681, 3.1; MUST-19
+  TestConnection c = established();
+  c.user_sends(pattern(10 * kMss));
+  ASSERT_EQ(c.take_all_sent().size(), 10u);
+  c.sleep(kRto);
+  EXPECT_EQ(c.take_all_sent().size(), 1u);
+  EXPECT_EQ(c.tcb().congestion().cwnd, static_cast<std::uint32_t>(kMss));
+  EXPECT_EQ(c.tcb().congestion().ssthresh, 5u * kMss);
+  c.peer_sends(ack(1 + kMss).seq(1));
+  const auto two = c.take_all_sent();
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[0].seq, 1 + kMss);
+  EXPECT_EQ(two[1].seq, 1 + 2 * kMss);
+  c.peer_sends(ack(1 + 2 * kMss).seq(1));
+  c.peer_sends(ack(1 + 3 * kMss).seq(1));
+  EXPECT_EQ(c.take_all_sent().size(), 4u);
+}
+
+TEST(Retransmission, SecondTimeOutInARowDoesNotHalveSsthreshAgain) {  // RFC 5681, 3.1, "held constant"
+  TestConnection c = established();
+  c.user_sends(pattern(10 * kMss));
+  c.sleep(10 * kRto);
+  EXPECT_EQ(c.tcb().congestion().ssthresh, 5u * kMss);
+}
+
+TEST(Retransmission, AckOfEverythingEndsIt) {  // only one segment of ten was lost
+  TestConnection c = established();
+  c.user_sends(pattern(12 * kMss));
+  c.take_all_sent();
+  c.sleep(kRto);
+  EXPECT_EQ(c.take_all_sent().size(), 1u);
+  c.peer_sends(ack(1 + 10 * kMss).seq(1));
+  for (const Sent& sent : c.take_all_sent()) EXPECT_GT(sent.seq, 10 * kMss) << "already acknowledged";
+  EXPECT_EQ(c.snd_una(), 1 + 10 * kMss);
+}
+
+TEST(Retransmission, AckWithinASegmentIsTaken) {  // the peer took only a part
+  TestConnection c = established();
+  c.user_sends(pattern(1000));
+  c.take_all_sent();
+  c.peer_sends(ack(400).seq(1));
+  time_to_next(c);
+  EXPECT_EQ(c.take_sent()->seq, 400);
+}
+
+TEST(Retransmission, FinGoesWithTheTextAgain) {
+  TestConnection c = established({.peer = {.wnd = 0}});
+  c.user_sends("bye");
+  c.user_shuts_down();
+  c.peer_sends(ack(1).seq(1).wnd(65535));
+  c.expect_sent(data("bye").fin().seq(1).ack(1));
+  time_to_next(c);
+  c.expect_sent(data("bye").fin().seq(1).ack(1));
+  c.peer_sends(ack(4).seq(1));
+  time_to_next(c);
+  c.expect_sent(fin().seq(4).ack(1));
+}
+
+TEST(Retransmission, CarriesTheCurrentAck) {
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.take_all_sent();
+  c.peer_sends(data("news").seq(1).ack(1));
+  c.sleep(kRto);
+  c.expect_sent(ack(5).seq(6));  // the delayed ACK
+  c.expect_sent(data("hello").seq(1).ack(5));
+}
+
+TEST(Retransmission, EmptySendLeavesNothingToSendAgain) {
+  TestConnection c = established();
+  EXPECT_EQ(c.user_sends(""), 0u);
+  c.sleep(1h);
+  c.expect_nothing_sent();
+  EXPECT_TRUE(c.holds_no_memory());
+}
+
+// --- R1 and R2 (RFC 9293, 3.8.3) ---
+
+TEST(Retransmission, AtR1TheApplicationIsToldAndAtR2TheConnectionEnds) {  // MUST-20, SHLD-9, SHLD-10, SHLD-11
+  TestConnection c = established();
+  c.user_sends("hello");
+  c.take_all_sent();
+  for (int i = 0; i < 2; ++i) time_to_next(c), c.take_all_sent();
+  EXPECT_FALSE(c.events().soft_error) << "SHLD-10: R1 is at least three retransmissions";
+  time_to_next(c), c.take_all_sent();
+  EXPECT_TRUE(c.events().soft_error);
+  c.sleep(100s);
+  EXPECT_EQ(c.state(), State::kEstablished) << "SHLD-11: R2 is at least 100 s";
+  c.sleep(5min);
+  EXPECT_EQ(c.state(), State::kClosed);
+  EXPECT_EQ(c.reason(), Reason::kTimedOut);
+  EXPECT_TRUE(c.events().closed);
+  EXPECT_EQ(c.next_deadline(), std::nullopt);
+}
+
+TEST(Retransmission, R2CountsFromTheLastProgress) {
+  TestConnection c = established();
+  c.user_sends(pattern(2 * kMss));
+  c.sleep(4min);
+  c.peer_sends(ack(1 + kMss).seq(1));
+  c.sleep(5min - 1s);
+  EXPECT_EQ(c.state(), State::kEstablished);
+  c.sleep(2s);
+  EXPECT_EQ(c.state(), State::kClosed);
+}
+
+TEST(Retransmission, R2DoesNotCountIdleTime) {
+  TestConnection c = established();
+  c.sleep(1h);
+  c.user_sends("hello");
+  c.sleep(4min);
+  EXPECT_EQ(c.state(), State::kEstablished);
+}
+
+TEST(Retransmission, UserTimeoutIsKeptExactly) {  // MUST-21
+  TestConnection c = established({.options = {.user_timeout = 10s}});
+  c.user_sends("hello");
+  c.sleep(10s - 1ms);
+  EXPECT_EQ(c.state(), State::kEstablished);
+  c.sleep(1ms);
+  EXPECT_EQ(c.state(), State::kClosed);
+  EXPECT_EQ(c.reason(), Reason::kTimedOut);
+}
+
+TEST(Retransmission, UserTimeoutCanBeChangedAndZeroMeansTheDefault) {  // MUST-21
+  TestConnection c = established({.options = {.user_timeout = 10s}});
+  c.user_sets_timeout(0s);
+  c.user_sends("hello");
+  c.sleep(4min);
+  EXPECT_EQ(c.state(), State::kEstablished);
+  c.peer_sends(ack(6).seq(1));
+  c.user_sets_timeout(2s);
+  c.user_sends("world");
+  c.sleep(2s);
+  EXPECT_EQ(c.state(), State::kClosed);
+}
+
+TEST(Retransmission, UserTimeoutBoundsOurFinToo) {
+  TestConnection c = fin_wait_1({.options = {.user_timeout = 10s}});
+  c.sleep(10s);
+  EXPECT_EQ(c.state(), State::kClosed);
+  EXPECT_EQ(c.reason(), Reason::kTimedOut);
+}
+
+// --- SYN and SYN-ACK ---
+
+TEST(Retransmission, SynIsSentAgainAfterOneSecondThenTwice) {  // RFC 6298, 2.1; MUST-22
+  TestConnection c = syn_sent();
+  for (const Duration wait : {1s, 2s, 4s, 8s, 16s, 32s}) {
+    EXPECT_EQ(time_to_next(c), wait);
+    c.expect_sent(syn());
+  }
+}
+
+TEST(Retransmission, SynIsGivenUpAfterThreeMinutes) {  // MUST-22, MUST-23
+  TestConnection c = syn_sent();
+  c.sleep(3min - 1s);
+  EXPECT_EQ(c.state(), State::kSynSent);
+  EXPECT_TRUE(c.events().soft_error) << "R1 holds for a SYN too";
+  c.sleep(2min);
+  EXPECT_EQ(c.state(), State::kClosed);
+  EXPECT_EQ(c.reason(), Reason::kTimedOut);
+  EXPECT_TRUE(c.events().closed);
+}
+
+TEST(Retransmission, SynAckIsSentAgainAfterOneSecondThenTwice) {
+  TestConnection c = syn_received();
+  for (const Duration wait : {1s, 2s, 4s, 8s}) {
+    EXPECT_EQ(time_to_next(c), wait);
+    c.expect_sent(syn().ack(1));
+  }
+}
+
+TEST(Retransmission, SynAckIsGivenUp) {
+  TestConnection c = syn_received();
+  c.sleep(10min);
+  EXPECT_EQ(c.state(), State::kClosed);
+  EXPECT_TRUE(c.holds_no_memory());
+}
+
+TEST(Retransmission, RtoIsThreeSecondsAfterALostSyn) {  // RFC 6298, 5.7
+  for (const bool active : {false, true}) {
+    TestConnection c = active ? syn_sent() : syn_received();
+    c.sleep(1100ms);
+    c.peer_sends(active ? c.peer_syn().ack(1) : ack(1));
+    c.take_all_sent();
+    c.user_sends("hello");
+    c.take_all_sent();
+    EXPECT_EQ(time_to_next(c), 3s) << active;
+  }
+}
+
+TEST(Retransmission, InitialWindowIsOneSegmentAfterALostSyn) {  // RFC 5681, 3.1
+  TestConnection c = syn_received();
+  c.sleep(1100ms);
+  c.peer_sends(ack(1));
+  c.take_all_sent();
+  c.user_sends(pattern(10 * kMss));
+  EXPECT_EQ(c.take_all_sent().size(), 1u);
+}
+
+TEST(Retransmission, InitialWindowIsTenSegments) {  // RFC 6928
+  TestConnection c = established();
+  c.user_sends(pattern(20 * kMss));
+  EXPECT_EQ(c.take_all_sent().size(), 10u);
+}
+
+TEST(Retransmission, SlowStartGrowsByWhatIsAcknowledged) {  // MUST-19; RFC 5681, 3.1
+  TestConnection c = established();
+  c.user_sends(pattern(60 * kMss));
+  c.take_all_sent();
+  c.peer_sends(ack(1 + 2 * kMss).seq(1));
+  EXPECT_EQ(c.take_all_sent().size(), 4u) << "two that left, two by which cwnd grew";
+}
+
+TEST(Retransmission, DividedAcksGainNothing) {  // RFC 5681, 3.1; RFC 3465
+  TestConnection c = established();
+  c.user_sends(pattern(60 * kMss));
+  const std::uint32_t before = c.tcb().congestion().cwnd;
+  for (std::int64_t n = 2; n <= 1461; n += 10) c.peer_sends(ack(n).seq(1));
+  EXPECT_LE(c.tcb().congestion().cwnd, before + kMss);
+}
+
+TEST(Retransmission, CongestionAvoidanceGrowsOneSegmentARound) {  // MUST-19; RFC 5681, 3.1
+  TestConnection c = established();
+  c.user_sends(pattern(80 * kMss));
+  c.sleep(kRto);  // ssthresh is five segments now, cwnd one
+  while (c.tcb().congestion().in_slow_start()) c.peer_sends(ack(c.snd_una() + kMss).seq(1));
+  const std::uint32_t cwnd = c.tcb().congestion().cwnd;
+  std::uint32_t acked = 0;
+  while (acked < cwnd) {
+    c.peer_sends(ack(c.snd_una() + kMss).seq(1));
+    acked += kMss;
+  }
+  EXPECT_EQ(c.tcb().congestion().cwnd, cwnd + kMss);
+}
+
+TEST(Retransmission, IdleConnectionRestartsFromTheInitialWindow) {  // RFC 5681, 4.1
+  TestConnection c = established();
+  c.user_sends(pattern(60 * kMss));
+  while (c.snd_una() < 60 * kMss) c.peer_sends(ack(c.snd_nxt()).seq(1));
+  c.take_all_sent();
+  ASSERT_GT(c.tcb().congestion().cwnd, 10u * kMss);
+  c.sleep(1h);
+  c.user_sends(pattern(60 * kMss, 60 * kMss));
+  EXPECT_EQ(c.take_all_sent().size(), 10u);
+}
+
+TEST(Retransmission, CwndDoesNotGrowUnused) {  // RFC 7661's reason
+  TestConnection c = established();
+  const std::uint32_t before = c.tcb().congestion().cwnd;
+  for (int i = 0; i < 50; ++i) {
+    c.user_sends("x");
+    c.peer_sends(ack(c.snd_nxt()).seq(1));
+  }
+  EXPECT_EQ(c.tcb().congestion().cwnd, before);
+}
+
+}  // namespace
+}  // namespace pollux::tcp::test
