@@ -112,7 +112,8 @@ void Tcb::duplicate_ack(Env& env) {
   }
   if (tx.dup_acks != MUTANT(10, kDuplicateThreshold, std::uint8_t{255})) return;
   if (snd_.una <= tx.recover) return;  // duplicates that our own go-back caused
-  congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+  // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
+  congestion_.ssthresh = Congestion::halved(std::min(flight_size(), congestion_.cwnd), smss_);
   congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
   tx.recover = snd_.nxt - 1;
   tx.fast_recovery = true;
