@@ -36,6 +36,7 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   measure_rtt(seg, env);
   advance_una(seg.ack, env);
   tx.dup_acks = 0;
+  soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
   } else if (flight + 2 * smss_ >= congestion_.cwnd ||
