@@ -100,6 +100,7 @@ std::optional<Outgoing> Tcb::make_retransmission(Env& env) {
   const SeqNum text_limit = min(end, text_end(env));
   const std::uint32_t size = seq < text_limit ? std::min<std::uint32_t>(smss_, distance(seq, text_limit)) : 0;
   add_text(out, size, env);
+  out.flags.psh = size > 0 && seq + size == text_end(env);  // MUST-61
   out.flags.fin = flag(kFinSent) && seq + size == text_end(env) && seq + size < end;
   tx->rtx_next = max(tx->rtx_next, seq + size + (out.flags.fin ? 1u : 0u));
   tx->rtx_end = max(tx->rtx_end, tx->rtx_next);
