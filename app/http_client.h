@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hdr_histogram.h"
@@ -22,6 +23,7 @@ struct HttpClientConfig {
   std::uint32_t clients = 64;     // connections open at the same time
   std::uint64_t body = 1000;      // what the answer must be: so many bytes of the pattern
   bool server_closes = true;
+  bool begin = true;              // false: when begin() says so
   tcp::Options options;
 };
 
@@ -44,7 +46,7 @@ struct HttpLatency {
 // opens from on_turn.
 class HttpClientApp {
  public:
-  explicit HttpClientApp(const HttpClientConfig& config) : config_{config}, slots_(config.clients) {
+  explicit HttpClientApp(const HttpClientConfig& config) : config_{config}, slots_(config.clients), stopping_{!config.begin} {
     request_ = "GET / HTTP/1.1\r\nHost: pollux\r\n";
     if (config.server_closes) request_ += "Connection: close\r\n";
     request_ += "\r\n";
@@ -62,6 +64,7 @@ class HttpClientApp {
     }
     return std::nullopt;
   }
+  void begin() { stopping_ = false; }
   // No new connections; those that are open run to their end.
   void stop() { stopping_ = true; }
   template <class S>
@@ -121,7 +124,8 @@ class HttpClientApp {
   }
 
   const ServiceCounters& counters() const { return counters_; }
-  const HttpLatency& latency() const { return latency_; }
+  // What was measured since the last call, for an empty one.
+  void swap_latency(HttpLatency& with) { std::swap(latency_, with); }
   std::uint32_t open() const { return config_.clients - static_cast<std::uint32_t>(idle_.size()); }
   // Why the last active open was refused at once; empty: none was.
   std::string_view refusal() const { return refusal_; }

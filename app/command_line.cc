@@ -1,0 +1,218 @@
+#include "command_line.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "suggest.h"
+#include "version.h"
+
+namespace pollux::app {
+namespace {
+
+struct CommandRow {
+  Command command;
+  std::string_view words;  // "serve http"
+  std::string_view help;
+};
+constexpr std::array kCommands{
+    CommandRow{Command::kDemo, "demo", "clients and a server in one process, over a virtual pair: no root, no NIC"},
+    CommandRow{Command::kHttp, "serve http", "an HTTP/1.1 server: GET and HEAD of /, /bytes/N and files"},
+    CommandRow{Command::kEcho, "serve echo", "sends back what it gets (RFC 862)"},
+    CommandRow{Command::kDiscard, "serve discard", "counts what it gets (RFC 863)"},
+    CommandRow{Command::kChargen, "serve chargen", "sends characters for as long as they are taken (RFC 864)"},
+};
+constexpr std::string_view kServe = "serve";
+
+std::string commands_help() {
+  std::string text;
+  for (const CommandRow& row : kCommands) text += fmt::format("  {:<16}{}\n", row.words, row.help);
+  return text;
+}
+
+std::string general_help() {
+  return fmt::format(
+      "Pollux {}: a complete TCP endpoint on DPDK\n\nUsage: pollux SUBCOMMAND [options] [-- EAL arguments]\n\nSubcommands:\n{}\n"
+      "pollux SUBCOMMAND --help shows its options, pollux --help tcp the keys of --set.\n"
+      "Durations take us ms s m h, rates k M G and /s, sizes k Ki M Mi G Gi.\n"
+      "Exit codes: 0 ok, 1 run-time error, 2 usage or configuration, 3 a threshold failed, 4 the measurement is not\n"
+      "valid, 130 interrupted.\n",
+      kVersion, commands_help());
+}
+
+std::string tcp_help() {
+  std::string text = "Keys of --set tcp.KEY=VALUE, and of [tcp] in a file. Defaults in brackets.\n\n";
+  const Options defaults;
+  for (const TcpKey& key : tcp_keys()) {
+    const auto shown = key.show(defaults);
+    text += fmt::format("  {:<36}{} [{}]\n", fmt::format("{}={}", key.name, key.value), key.help,
+                        shown.is_string() ? shown.get<std::string>() : shown.is_boolean() ? (shown.get<bool>() ? "on" : "off") : shown.dump());
+  }
+  return text;
+}
+
+Expected<CommandLine, std::string> printed(std::string text) {
+  CommandLine line;
+  line.print_only = true;
+  line.text = std::move(text);
+  return line;
+}
+
+std::string help_hint(std::string_view of) { return fmt::format("\n  pollux {}{}--help shows what there is", of, of.empty() ? "" : " "); }
+
+struct Found {
+  const CommandRow* row;
+  std::size_t words;  // how many it took
+};
+
+// The subcommand that the first one or two words name.
+Expected<Found, std::string> find_command(std::span<const std::string> words) {
+  const bool is_serve = words[0] == kServe;
+  if (is_serve && (words.size() < 2 || words[1].starts_with('-'))) {
+    return unexpected("serve what? http, echo, discard or chargen" + help_hint(""));
+  }
+  const std::string name = is_serve ? words[0] + " " + words[1] : words[0];
+  for (const CommandRow& row : kCommands) {
+    if (row.words == name) return Found{&row, is_serve ? std::size_t{2} : std::size_t{1}};
+  }
+  std::vector<std::string_view> names;
+  for (const CommandRow& row : kCommands) {
+    const std::string_view last = row.words.substr(row.words.rfind(' ') + 1);
+    const bool served = row.words.starts_with(kServe);
+    if (is_serve == served) names.push_back(last);
+    if (!is_serve && served && last == words[0]) return unexpected(fmt::format("there is no subcommand `{}`; did you mean `{}`?", name, row.words));
+  }
+  if (!is_serve) names.push_back(kServe);
+  return unexpected(fmt::format("there is no subcommand `{}`{}{}", name, did_you_mean(words.back() == name ? name : is_serve ? words[1] : name, names, is_serve ? "serve " : ""),
+                                help_hint("")));
+}
+
+// CLI11's parser over our table.
+class Parser {
+ public:
+  explicit Parser(const CommandRow& row) : row_{row}, app_{std::string{row.help}, "pollux " + std::string{row.words}} {
+    app_.allow_extras();
+    app_.footer("What follows a final -- goes to DPDK's EAL.");
+    for (const OptionSpec& spec : option_table()) {
+      if (spec.is_for(row.command)) add(spec);
+    }
+  }
+
+  std::string help() const { return app_.help(); }
+
+  // `words` without those of the subcommand. Settings in the order of the table.
+  Expected<std::vector<Setting>, std::string> parse(std::vector<std::string> words) {
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    try {
+      app_.parse(words);
+    } catch (const CLI::ParseError& error) {
+      return unexpected(error.what() + help_hint(row_.words));
+    }
+    if (const auto extras = app_.remaining(); !extras.empty()) return unexpected(unknown(extras));
+    std::vector<Setting> settings;
+    for (const auto& [spec, given] : given_) {
+      if (given->option->count() == 0) continue;
+      const std::string origin = "--" + std::string{spec->name};
+      if (spec->value.empty()) {
+        settings.push_back({spec, "on", origin});
+        continue;
+      }
+      if (given->values.size() > 1 && !spec->repeatable) return unexpected(fmt::format("{} is given {} times", origin, given->values.size()));
+      for (const std::string& value : given->values) settings.push_back({spec, value, origin});
+    }
+    return settings;
+  }
+
+ private:
+  struct Given {
+    CLI::Option* option = nullptr;
+    std::vector<std::string> values;
+    bool on = false;
+  };
+
+  void add(const OptionSpec& spec) {
+    auto given = std::make_unique<Given>();
+    const std::string names = (spec.letter != 0 ? fmt::format("-{},", spec.letter) : std::string{}) + "--" + std::string{spec.name};
+    if (spec.value.empty()) {
+      given->option = app_.add_flag(names, given->on, std::string{spec.help});
+    } else {
+      // One value each time it is given: a list of values belongs into one word.
+      given->option = app_.add_option(names, given->values, std::string{spec.help})->expected(1)->allow_extra_args(false);
+      given->option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(std::string{spec.value});
+    }
+    given_.emplace_back(&spec, std::move(given));
+  }
+
+  std::string unknown(const std::vector<std::string>& extras) const {
+    const auto dashed = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
+    if (dashed == extras.end()) {
+      return fmt::format("`{}` is not an option, and `pollux {}` takes nothing else{}", extras.front(), row_.words, help_hint(row_.words));
+    }
+    const std::string word = dashed->substr(0, dashed->find('='));
+    const std::string_view bare = std::string_view{word}.substr(std::min(word.find_first_not_of('-'), word.size()));
+    std::vector<std::string_view> names{"help"};
+    for (const auto& [spec, given] : given_) names.push_back(spec->name);
+    return fmt::format("there is no option `{}`{}{}", word, did_you_mean(bare, names, "--"), help_hint(row_.words));
+  }
+
+  const CommandRow& row_;
+  CLI::App app_;
+  std::vector<std::pair<const OptionSpec*, std::unique_ptr<Given>>> given_;
+};
+
+// The file's settings first, so that the line's win.
+Expected<Options, std::string> with_file(const std::vector<Setting>& line, Command command) {
+  std::vector<Setting> file;
+  for (const Setting& setting : line) {
+    if (setting.option->name != "config") continue;
+    auto read = read_toml_file(setting.value, command);
+    if (!read) return unexpected(read.error());
+    file = std::move(*read);
+  }
+  return resolve(file, line);
+}
+
+bool asks_for_help(std::string_view word) { return word == "--help" || word == "-h" || word == "help"; }
+
+}  // namespace
+
+Expected<CommandLine, std::string> parse_command_line(std::span<const std::string> words) {
+  if (words.empty()) return unexpected("no subcommand given\n\n" + general_help());
+  if (asks_for_help(words[0])) {
+    if (words.size() > 1 && words[1] == "tcp") return printed(tcp_help());
+    return printed(general_help());
+  }
+  if (words[0] == "--version" || words[0] == "-V") return printed(fmt::format("pollux {} ({}), DPDK {}\n", kVersion, kGit, kDpdkVersion));
+  if (words[0].starts_with('-')) {
+    return unexpected(fmt::format("`{}` stands where a subcommand should{}", words[0], help_hint("")));
+  }
+  if (words[0] == kServe && words.size() > 1 && asks_for_help(words[1])) return printed(general_help());
+  const auto found = find_command(words);
+  if (!found) return unexpected(found.error());
+  const auto end = std::find(words.begin(), words.end(), "--");
+  const std::vector<std::string> own(words.begin() + static_cast<std::ptrdiff_t>(found->words), end);
+  Parser parser{*found->row};
+  if (std::any_of(own.begin(), own.end(), [](const std::string& word) { return word == "--help" || word == "-h"; })) {
+    return printed(parser.help());
+  }
+  const auto settings = parser.parse(own);
+  if (!settings) return unexpected(settings.error());
+  auto options = with_file(*settings, found->row->command);
+  if (!options) return unexpected(options.error());
+  CommandLine line;
+  line.command = found->row->command;
+  line.options = std::move(*options);
+  if (end != words.end()) line.options.eal.assign(end + 1, words.end());
+  return line;
+}
+
+}  // namespace pollux::app

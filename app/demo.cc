@@ -1,0 +1,214 @@
+#include "demo.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "dpdk/thread.h"
+#include "http_client.h"
+#include "http_content.h"
+#include "http_server.h"
+#include "session.h"
+#include "units.h"
+
+namespace pollux::app {
+namespace {
+
+using runtime::Engine;
+using runtime::Group;
+
+constexpr Duration kDuration = 5s;
+constexpr Duration kDrain = 2s;
+constexpr const char* kPair = "memif-pair";
+
+class Demo {
+ public:
+  Demo(const Options& options, Signals& signals)
+      : options_{with_defaults(options)},
+        signals_{signals},
+        session_{options_, Command::kDemo, "demo"},
+        content_{options_.body},
+        server_name_{options_.port + ":0"},
+        client_name_{options_.port + ":1"} {}
+
+  int run() {
+    if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
+    announce();
+    const auto begin = std::chrono::steady_clock::now();
+    const bool whole = session_.run(signals_, *options_.duration, client_name_, [this] { return read(); });
+    stop_clients();
+    const Duration duration = std::chrono::steady_clock::now() - begin;
+    const Session::Tick last = read();
+    const bool drained = engine_->stop(kDrain);
+    Result result = finish(last, duration, drained);
+    if (!whole) result.verdict.degrade("interrupted");
+    if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
+    if (!whole) return kInterrupted;
+    return result.verdict.state == Verdict::State::kInvalid ? kNotValid : kOk;
+  }
+
+ private:
+  // Two cores where there are two: then nobody sleeps, and each has one to itself.
+  static Options with_defaults(Options options) {
+    if (options.port.empty()) options.port = kPair;
+    if (!options.duration) options.duration = kDuration;
+    if (options.cores.empty()) {
+      options.cores = dpdk::allowed_cpus();
+      if (options.cores.size() > 2) options.cores.resize(2);
+    }
+    const bool own_cores = options.cores.size() > 1 && options.cores[0] != options.cores[1];
+    if (options.idle == runtime::IdlePolicy::kAuto && own_cores) options.idle = runtime::IdlePolicy::kSpin;
+    return options;
+  }
+
+  runtime::GroupOptions side(const std::string& port, const char* address) const {
+    runtime::GroupOptions group = session_.group_options(port);
+    group.workers = 1;
+    group.shard.addresses = {{*IpPrefix::parse(address), 1}};
+    if (!options_.capture.empty() && port == client_name_) group.capture_file.reset();  // one side sees every frame
+    return group;
+  }
+
+  Expected<void, std::string> start() {
+    auto engine = Engine::create(session_.engine_options());
+    if (!engine) return unexpected(engine.error());
+    engine_ = std::move(*engine);
+    HttpServerConfig server_config;
+    server_config.max_connections = options_.shard.max_connections;
+    auto server = engine_->add_group<HttpApp>(side(server_name_, "198.18.0.2/24"), [this, server_config](unsigned) {
+      return std::make_unique<HttpApp>(content_, server_config);
+    });
+    if (!server) return unexpected(server.error());
+    server_ = *server;
+    HttpClientConfig client_config;
+    client_config.server = *IpAddress::parse("198.18.0.2");
+    client_config.clients = options_.clients;
+    client_config.body = options_.body;
+    client_config.server_closes = options_.close == CloseBy::kServer;
+    client_config.options = options_.connection;
+    client_config.begin = false;  // when the server listens
+    auto client = engine_->add_group<HttpClientApp>(side(client_name_, "198.18.0.1/24"), [client_config](unsigned) {
+      return std::make_unique<HttpClientApp>(client_config);
+    });
+    if (!client) return unexpected(client.error());
+    client_ = *client;
+    if (auto ok = engine_->start(); !ok) return ok;
+    signals_.set_hurry([this] { engine_->hurry(); });
+    return begin();
+  }
+
+  Expected<void, std::string> begin() {
+    ListenSpec spec;
+    spec.port = 80;
+    spec.options = options_.connection;
+    const auto listening = server_->call(0, [&](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.listen(spec); });
+    if (!listening) return unexpected(fmt::format("cannot listen: {}", describe(listening.error())));
+    client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { app.begin(); });
+    return {};
+  }
+
+  void announce() const {
+    if (options_.quiet) return;
+    if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
+    for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
+    fmt::print(stderr, "{} clients, each: connect, GET / of {} bytes, verify, {} closes; over {} for {}\n", options_.clients, options_.body,
+               options_.close == CloseBy::kServer ? "server" : "client", options_.port, exact_duration(*options_.duration));
+  }
+
+  // No new connections; those that are open run to their end, which takes microseconds.
+  void stop_clients() {
+    client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { app.stop(); });
+    const auto end = std::chrono::steady_clock::now() + kDrain;
+    while (open() > 0 && signals_.stops() < 2 && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+  }
+  std::uint32_t open() {
+    return client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { return app.open(); });
+  }
+
+  Session::Tick read() {
+    Session::Tick tick;
+    HttpLatency interval;
+    tick.service = client_->call(0, [&](Shard<HttpClientApp>&, HttpClientApp& app, Instant) {
+      app.swap_latency(interval);
+      return app.counters();
+    });
+    tick.p50 = interval.service.quantile(0.5);
+    tick.p99 = interval.service.quantile(0.99);
+    latency_.merge(interval);
+    tick.engine = engine_->snapshot();
+    return tick;
+  }
+
+  Result finish(const Session::Tick& before, Duration duration, bool drained) {
+    Session::Tick tick = read();
+    // As it stood before the engine's end: that is when the connections still stood.
+    BothSides sides;
+    sides.client = tick.service;
+    sides.server = server_->call(0, [](Shard<HttpApp>&, HttpApp& app, Instant) { return app.counters(); });
+    sides.client_open = open();
+    sides.drained = drained;
+    sides.impaired = options_.impaired();
+    Result result = session_.result(client_name_, before, duration);
+    result.service = tick.service;
+    result.verdict = judge(sides, tick.engine, client_name_, server_name_);
+    result.open_at_end = sides.client_open;
+    result.engine = std::move(tick.engine);
+    result.latency = {{"connect", std::move(latency_.connect)},
+                      {"first_byte", std::move(latency_.first_byte)},
+                      {"service", std::move(latency_.service)},
+                      {"lifetime", std::move(latency_.lifetime)}};
+    return result;
+  }
+
+  Options options_;
+  Signals& signals_;
+  Session session_;
+  HttpContent content_;
+  std::string server_name_;
+  std::string client_name_;
+  HttpLatency latency_;
+  std::unique_ptr<Engine> engine_;
+  Group<HttpApp>* server_ = nullptr;
+  Group<HttpClientApp>* client_ = nullptr;
+};
+
+}  // namespace
+
+Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
+              const std::string& server_group) {
+  Verdict verdict;
+  const ServiceCounters& c = sides.client;
+  const ServiceCounters& s = sides.server;
+  const std::uint64_t accounted = c.completed + c.failed() + sides.client_open;
+  if (c.completed == 0) verdict.invalidate("no connection was completed");
+  if (c.attempted != accounted) {
+    verdict.invalidate(fmt::format("{} connections were attempted, but {} completed, {} failed and {} are open", c.attempted,
+                                   c.completed, c.failed(), sides.client_open));
+  }
+  const tcp::Counters client = engine.total(client_group).tcp;
+  const tcp::Counters server = engine.total(server_group).tcp;
+  if (c.failed() == 0 && sides.client_open == 0) {
+    const auto differs = [&](std::string_view what, std::uint64_t a, std::uint64_t b) {
+      if (a != b) verdict.invalidate(fmt::format("{}: {} by the client, {} by the server", what, a, b));
+    };
+    differs("bytes from client to server", client.bytes_sent, server.bytes_received);
+    differs("bytes from server to client", client.bytes_received, server.bytes_sent);
+    differs("requests", c.requests, s.requests);
+    differs("responses", c.responses, s.responses);
+  }
+  if (c.failed() > 0) verdict.degrade(fmt::format("{} connections failed", c.failed()));
+  if (!sides.drained) verdict.degrade("some connections had not ended in time and were reset");
+  if (!sides.impaired) {
+    for (const auto& [reason, count] : drops(engine)) verdict.degrade(fmt::format("dropped: {} {}", reason, count));
+  }
+  return verdict;
+}
+
+int demo(const Options& options, Signals& signals) { return Demo{options, signals}.run(); }
+
+}  // namespace pollux::app

@@ -1,0 +1,369 @@
+#include "report.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <map>
+
+#include "tcp/state.h"
+#include "tcp/verdict.h"
+#include "units.h"
+#include "version.h"
+#include "wire/wire_drop.h"
+
+namespace pollux::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using runtime::CoreRole;
+using runtime::CoreSnapshot;
+
+double seconds(Duration d) { return std::max(std::chrono::duration<double>(d).count(), 1e-9); }
+
+std::string cpu_model() {
+  std::ifstream file{"/proc/cpuinfo"};
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(std::min(line.find(": ") + 2, line.size()));
+  }
+  return "unknown";
+}
+
+std::string kernel_release() {
+  utsname name{};
+  return uname(&name) == 0 ? name.release : "unknown";
+}
+
+std::uint64_t rss_bytes() {
+  std::ifstream file{"/proc/self/statm"};
+  std::uint64_t all = 0;
+  std::uint64_t resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+// What the verdict on a segment says when the segment had no effect at all.
+bool is_drop(tcp::Verdict verdict) {
+  switch (verdict) {
+    case tcp::Verdict::kContinue:
+    case tcp::Verdict::kAccepted:
+    case tcp::Verdict::kReset:
+    case tcp::Verdict::kConnectionReset:
+    case tcp::Verdict::kConnectionRefused:
+    case tcp::Verdict::kDuplicateSyn:
+    case tcp::Verdict::kReopen:
+      return false;
+    case tcp::Verdict::kListenIgnored:
+    case tcp::Verdict::kSynWithFin:
+    case tcp::Verdict::kOutOfWindow:
+    case tcp::Verdict::kPaws:
+    case tcp::Verdict::kRstOutOfWindow:
+    case tcp::Verdict::kChallengedRst:
+    case tcp::Verdict::kChallengedSyn:
+    case tcp::Verdict::kNoAck:
+    case tcp::Verdict::kAckOfUnsent:
+    case tcp::Verdict::kAckTooOld:
+    case tcp::Verdict::kRstIgnored:
+    case tcp::Verdict::kSynSentIgnored:
+    case tcp::Verdict::kNoMemory:
+    case tcp::Verdict::kDataAfterClose:
+      return true;
+  }
+  unreachable();
+}
+
+// Reasons with their counts, in a fixed order, those of no count too.
+std::vector<std::pair<std::string, std::uint64_t>> all_drops(const runtime::EngineSnapshot& engine) {
+  const CoreSnapshot all = engine.total();
+  const ShardCounters& s = all.shard;
+  std::vector<std::pair<std::string, std::uint64_t>> list;
+  for (std::size_t i = 1; i < kWireDropCount; ++i) list.emplace_back(name(static_cast<WireDrop>(i)), s.wire_drops[i]);
+  for (int i = 0; i < tcp::kVerdictCount; ++i) {
+    const auto verdict = static_cast<tcp::Verdict>(i);
+    if (is_drop(verdict)) list.emplace_back(fmt::format("tcp_{}", name(verdict)), all.tcp.verdicts[static_cast<std::size_t>(i)]);
+  }
+  const std::pair<const char*, std::uint64_t> shard[] = {
+      {"not_our_address", s.not_our_address}, {"link_group", s.link_group}, {"bad_source", s.bad_source},
+      {"no_listener", s.no_listener}, {"backlog_full", s.backlog_full}, {"half_open_full", s.half_open_full},
+      {"table_full", s.table_full}, {"half_open_expired", s.half_open_expired}, {"replies_dropped", s.replies_dropped},
+      {"resets_withheld", s.resets_withheld}, {"icmp_ignored", s.icmp_ignored}, {"malformed_options", s.malformed_options},
+      {"foreign", s.foreign}, {"no_route", s.no_route}, {"unreachable_neighbour", s.unreachable_neighbour},
+      {"tx_no_memory", s.tx_no_memory}, {"queue_tx_dropped", all.queue.tx_dropped}, {"queue_no_mbuf", all.queue.no_mbuf},
+      {"queue_rx_unjoined", all.queue.rx_unjoined}, {"resteer_lost", all.loop.resteer_lost},
+      {"pipeline_rx_dropped", all.loop.rx_dropped}};
+  for (const auto& [reason, count] : shard) list.emplace_back(reason, count);
+  dpdk::PortCounters port;
+  for (const runtime::PortSnapshot& p : engine.ports) {
+    port.rx_missed += p.counters.rx_missed;
+    port.rx_errors += p.counters.rx_errors;
+    port.rx_no_mbuf += p.counters.rx_no_mbuf;
+    port.tx_errors += p.counters.tx_errors;
+  }
+  list.emplace_back("port_rx_missed", port.rx_missed);
+  list.emplace_back("port_rx_errors", port.rx_errors);
+  list.emplace_back("port_rx_no_mbuf", port.rx_no_mbuf);
+  list.emplace_back("port_tx_errors", port.tx_errors);
+  return list;
+}
+
+std::string_view role(const CoreSnapshot& core) { return core.role == CoreRole::kPort ? "rx/tx" : "stack"; }
+
+// What a port core moved, or what a stack core's shard took and gave.
+std::pair<std::uint64_t, std::uint64_t> packets(const CoreSnapshot& core) {
+  if (core.role == CoreRole::kPort) return {core.queue.rx_packets, core.queue.tx_packets};
+  return {core.shard.rx_frames, core.shard.tx_frames};
+}
+
+// ---- JSON, section by section ----
+
+Json meta(const Result& r) {
+  std::vector<unsigned> cores;
+  for (const CoreSnapshot& core : r.engine.cores) cores.push_back(core.cpu);
+  return {{"version", kVersion}, {"git", kGit}, {"command", r.command}, {"seed", r.seed}, {"started", r.started},
+          {"duration_ns", r.duration.count()}, {"cpu", cpu_model()}, {"kernel", kernel_release()}, {"dpdk", kDpdkVersion},
+          {"cores", cores}};
+}
+
+Json totals(const Result& r, const CoreSnapshot& side) {
+  const ServiceCounters& s = r.service;
+  // A server attempts nothing: what came to it counts.
+  const std::uint64_t attempted = s.attempted != 0 ? s.attempted : s.opened;
+  return {{"connections_attempted", attempted}, {"connections_opened", s.opened}, {"connections_completed", s.completed},
+          {"connections_failed", s.failed()}, {"connections_open", r.open_at_end}, {"requests", s.requests},
+          {"responses", s.responses}, {"bytes_sent", side.tcp.bytes_sent}, {"bytes_received", side.tcp.bytes_received}};
+}
+
+Json rates(const Result& r, const CoreSnapshot& side) {
+  const double s = seconds(r.duration);
+  const auto per_second = [&](std::uint64_t n) { return static_cast<double>(n) / s; };
+  return {{"connections_per_second", per_second(r.service.completed)}, {"requests_per_second", per_second(r.service.responses)},
+          {"rx_bits_per_second", 8 * per_second(side.shard.rx_bytes)}, {"tx_bits_per_second", 8 * per_second(side.shard.tx_bytes)},
+          {"rx_packets_per_second", per_second(side.shard.rx_frames)}, {"tx_packets_per_second", per_second(side.shard.tx_frames)}};
+}
+
+Json latencies(const Result& r) {
+  Json all = Json::object();
+  for (const auto& [what, h] : r.latency) {
+    all[what] = {{"count", h.count()}, {"min", h.min().count()}, {"mean", h.mean().count()},
+                 {"p50", h.quantile(0.5).count()}, {"p90", h.quantile(0.9).count()}, {"p99", h.quantile(0.99).count()},
+                 {"p999", h.quantile(0.999).count()}, {"p9999", h.quantile(0.9999).count()}, {"max", h.max().count()}};
+  }
+  return all;
+}
+
+Json errors(const ServiceCounters& s) {
+  return {{"refused", s.refused}, {"reset", s.reset}, {"timeout", s.timed_out}, {"unreachable", s.unreachable},
+          {"port_exhausted", s.port_exhausted}, {"no_resources", s.no_resources}, {"aborted", s.aborted},
+          {"protocol", s.protocol}, {"bad_requests", s.protocol_errors}};
+}
+
+Json tcp_section(const CoreSnapshot& all) {
+  const tcp::Counters& c = all.tcp;
+  Json verdicts = Json::object();
+  for (int i = 1; i < tcp::kVerdictCount; ++i) {
+    verdicts[std::string{name(static_cast<tcp::Verdict>(i))}] = c.verdicts[static_cast<std::size_t>(i)];
+  }
+  return {{"segments_sent", c.segments_sent}, {"segments_received", c.segments_received}, {"bytes_sent", c.bytes_sent},
+          {"bytes_received", c.bytes_received}, {"retransmitted_segments", c.retransmitted_segments},
+          {"rto_fired", c.rto_fired}, {"fast_retransmits", c.fast_retransmits}, {"duplicate_acks", c.duplicate_acks},
+          {"out_of_order", c.out_of_order}, {"duplicate_segments", c.duplicate_segments},
+          {"bad_checksum", all.shard.wire_drops[static_cast<std::size_t>(WireDrop::kTcpChecksum)]},
+          {"resets_sent", c.resets_sent}, {"resets_received", c.resets_received}, {"challenge_acks", c.challenge_acks},
+          {"challenges_withheld", c.challenges_withheld}, {"syn_cookies_sent", 0}, {"zero_window_probes", c.zero_window_probes},
+          {"keep_alive_probes", c.keep_alive_probes}, {"active_opens", c.active_opens}, {"passive_opens", c.passive_opens},
+          {"opened", c.opened}, {"timed_out", c.timed_out}, {"delayed_acks", c.delayed_acks}, {"verdicts", verdicts}};
+}
+
+Json states(const CoreSnapshot& all) {
+  Json counts = Json::object();
+  for (int i = 1; i < tcp::kStateCount; ++i) {
+    const auto state = static_cast<tcp::State>(i);
+    const std::uint64_t n = state == tcp::State::kTimeWait ? all.time_wait : all.gauges.states[static_cast<std::size_t>(i)];
+    counts[std::string{to_string(state)}] = n;
+  }
+  return counts;
+}
+
+double bytes_per_time_wait(const Result& r, const CoreSnapshot& all) {
+  std::size_t shards = 0;
+  for (const CoreSnapshot& core : r.engine.cores) shards += core.role == CoreRole::kWorker ? 1 : 0;
+  const double places = static_cast<double>(r.time_wait_places * std::max<std::size_t>(shards, 1));
+  return places == 0 ? 0 : static_cast<double>(all.memory.time_wait) / places;
+}
+
+Json time_wait(const Result& r, const CoreSnapshot& all) {
+  const auto& c = all.time_wait_counters;
+  return {{"entries", all.time_wait}, {"peak", c.peak}, {"entered", c.entered}, {"expired", c.expired}, {"reused", c.reused},
+          {"refused_full", c.refused}, {"evicted", c.evicted}, {"restarted", c.restarted}, {"bytes", all.memory.time_wait},
+          {"bytes_per_entry", bytes_per_time_wait(r, all)}};
+}
+
+// A TCB, and a flow's share of the table that finds it.
+constexpr std::size_t kIdleConnection = sizeof(tcp::Tcb) + 8;
+
+std::uint64_t mbuf_bytes(const Result& r) {
+  constexpr std::uint64_t kMbuf = 2432;  // struct rte_mbuf, headroom, 2 KiB of data
+  std::uint64_t count = 0;
+  for (const runtime::PortSnapshot& port : r.engine.ports) count += port.mbufs_outstanding;
+  return count * kMbuf;
+}
+
+Json memory(const Result& r, const CoreSnapshot& all) {
+  return {{"rss_bytes", rss_bytes()}, {"connections_bytes", all.memory.connections}, {"half_open_bytes", all.memory.half_open},
+          {"time_wait_bytes", all.memory.time_wait}, {"buffers_bytes", all.memory.buffers}, {"ports_bytes", all.memory.ports},
+          {"mbuf_bytes", mbuf_bytes(r)}, {"bytes_per_idle_connection", kIdleConnection}};
+}
+
+Json cores(const Result& r) {
+  Json list = Json::array();
+  for (const CoreSnapshot& core : r.engine.cores) {
+    const auto [rx, tx] = packets(core);
+    list.push_back({{"core", core.cpu}, {"role", role(core)}, {"group", core.group}, {"worker", core.worker},
+                    {"busy_fraction", core.loop.busy_fraction()}, {"rx_packets", rx}, {"tx_packets", tx},
+                    {"rx_dropped", core.loop.rx_dropped + core.loop.resteer_lost + core.queue.rx_unjoined},
+                    {"tx_dropped", core.queue.tx_dropped + core.queue.no_mbuf}, {"resteered", core.loop.resteered},
+                    {"processed_elsewhere", core.shard.foreign}, {"connections", core.connections}});
+  }
+  return list;
+}
+
+Json series(const Result& r) {
+  Json list = Json::array();
+  for (const Sample& s : r.series) {
+    list.push_back({{"t_ns", s.at.count()}, {"connections_per_second", s.connections_per_second}, {"active", s.active},
+                    {"time_wait", s.time_wait}, {"p50", s.p50.count()}, {"p99", s.p99.count()},
+                    {"retransmits", s.retransmits}, {"errors", s.errors}});
+  }
+  return list;
+}
+
+// ---- text ----
+
+std::string latency_table(const Result& r) {
+  const bool any = std::any_of(r.latency.begin(), r.latency.end(), [](const auto& row) { return row.second.count() > 0; });
+  if (!any) return {};
+  std::string text = fmt::format("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "latency", "p50", "p90", "p99", "p99.9", "max");
+  for (const auto& [what, h] : r.latency) {
+    if (h.count() == 0) continue;
+    text += fmt::format("  {:<10}{:>9}{:>9}{:>9}{:>9}{:>9}\n", what, show_duration(h.quantile(0.5)), show_duration(h.quantile(0.9)),
+                        show_duration(h.quantile(0.99)), show_duration(h.quantile(0.999)), show_duration(h.max()));
+  }
+  return text;
+}
+
+std::string pairs_line(std::string_view title, const std::vector<std::pair<std::string, std::uint64_t>>& pairs) {
+  std::string text;
+  for (const auto& [what, n] : pairs) {
+    if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : "  ", what, with_commas(n));
+  }
+  return fmt::format("{:<12}{}\n", title, text.empty() ? "none" : text);
+}
+
+std::string cores_lines(const Result& r) {
+  std::string text;
+  for (const CoreSnapshot& core : r.engine.cores) {
+    const auto [rx, tx] = packets(core);
+    text += fmt::format("{:<12}{} {}  busy {:.0f} %  rx {}  tx {} packets{}\n", fmt::format("core {}", core.cpu), role(core), core.group,
+                        100 * core.loop.busy_fraction(), show_count(static_cast<double>(rx)), show_count(static_cast<double>(tx)),
+                        core.loop.resteered == 0 ? "" : fmt::format("  re-steered {}", core.loop.resteered));
+  }
+  return text;
+}
+
+std::string verdict_lines(const Result& r) {
+  std::string text = fmt::format("{}\n", name(r.verdict.state));
+  for (const std::string& reason : r.verdict.reasons) text += fmt::format("  {}\n", reason);
+  return text;
+}
+
+}  // namespace
+
+std::string_view name(Verdict::State state) {
+  switch (state) {
+    case Verdict::State::kValid:
+      return "VALID";
+    case Verdict::State::kDegraded:
+      return "DEGRADED";
+    case Verdict::State::kInvalid:
+      return "INVALID";
+  }
+  unreachable();
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> drops(const runtime::EngineSnapshot& engine) {
+  auto list = all_drops(engine);
+  std::erase_if(list, [](const auto& drop) { return drop.second == 0; });
+  return list;
+}
+
+nlohmann::ordered_json to_json(const Result& r) {
+  const CoreSnapshot all = r.engine.total();
+  const CoreSnapshot side = r.engine.total(r.group);
+  Json dropped = Json::object();
+  for (const auto& [reason, count] : drops(r.engine)) dropped[reason] = count;
+  Json ports = Json::array();
+  for (const runtime::PortSnapshot& port : r.engine.ports) ports.push_back(port.description);
+  Json json;
+  json["schema"] = "pollux.result/1";
+  json["meta"] = meta(r);
+  json["config"] = r.config;
+  json["verdict"] = {{"state", name(r.verdict.state)}, {"reasons", r.verdict.reasons}};
+  json["totals"] = totals(r, side);
+  json["rates"] = rates(r, side);
+  json["latency"] = latencies(r);
+  json["errors"] = errors(r.service);
+  json["tcp"] = tcp_section(all);
+  json["states"] = states(all);
+  json["time_wait"] = time_wait(r, all);
+  json["memory"] = memory(r, all);
+  json["ports"] = ports;
+  json["cores"] = cores(r);
+  json["drops"] = dropped;
+  json["series"] = series(r);
+  json["thresholds"] = Json::array();
+  return json;
+}
+
+std::string summary(const Result& r) {
+  const CoreSnapshot all = r.engine.total();
+  const CoreSnapshot side = r.engine.total(r.group);
+  const ServiceCounters& s = r.service;
+  const double t = seconds(r.duration);
+  const auto rate = [&](std::uint64_t n) { return show_count(static_cast<double>(n) / t); };
+  std::string text = fmt::format("{}\n", r.title);
+  text += fmt::format("{:<12}{} completed in {:.1f} s: {}/s   failed {}   open {}\n", "connections", with_commas(s.completed), t,
+                      rate(s.completed), with_commas(s.failed()), with_commas(r.open_at_end));
+  if (s.responses > 0) text += fmt::format("{:<12}{}: {}/s\n", "responses", with_commas(s.responses), rate(s.responses));
+  text += fmt::format("{:<12}rx {}  {} packets/s   tx {}  {} packets/s\n", "traffic",
+                      show_bytes(static_cast<double>(side.tcp.bytes_received)), rate(side.shard.rx_frames),
+                      show_bytes(static_cast<double>(side.tcp.bytes_sent)), rate(side.shard.tx_frames));
+  text += latency_table(r);
+  const tcp::Counters& c = all.tcp;
+  text += fmt::format("{:<12}segments sent {}  received {}  retransmitted {}  out of order {}  resets sent {}  received {}\n", "tcp",
+                      with_commas(c.segments_sent), with_commas(c.segments_received), with_commas(c.retransmitted_segments),
+                      with_commas(c.out_of_order), with_commas(c.resets_sent), with_commas(c.resets_received));
+  const auto& w = all.time_wait_counters;
+  text += fmt::format("{:<12}{} now, {} at most; entered {}  reused {}  evicted {}; {:.0f} B each\n", "TIME-WAIT",
+                      with_commas(all.time_wait), with_commas(w.peak), with_commas(w.entered), with_commas(w.reused),
+                      with_commas(w.evicted), bytes_per_time_wait(r, all));
+  text += fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {} B per idle connection\n", "memory",
+                      show_bytes(static_cast<double>(rss_bytes())), show_bytes(static_cast<double>(all.memory.connections)),
+                      show_bytes(static_cast<double>(all.memory.time_wait)), kIdleConnection);
+  text += cores_lines(r);
+  text += pairs_line("drops", drops(r.engine));
+  return text + verdict_lines(r);
+}
+
+std::string iso_time_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {text, size};
+}
+
+}  // namespace pollux::app

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hdr_histogram.h"
+#include "runtime/snapshot.h"
+#include "service_counters.h"
+#include "time/instant.h"
+
+namespace pollux::app {
+
+struct Verdict {
+  enum class State : std::uint8_t { kValid, kDegraded, kInvalid };
+  State state = State::kValid;
+  std::vector<std::string> reasons;
+
+  // Never makes it better.
+  void degrade(std::string reason) { lower_to(State::kDegraded, std::move(reason)); }
+  void invalidate(std::string reason) { lower_to(State::kInvalid, std::move(reason)); }
+
+ private:
+  void lower_to(State to, std::string reason) {
+    state = std::max(state, to);
+    reasons.push_back(std::move(reason));
+  }
+};
+std::string_view name(Verdict::State state);
+
+// One second of a run.
+struct Sample {
+  Duration at{0};  // since the start
+  double connections_per_second = 0;
+  std::uint64_t active = 0;
+  std::uint64_t time_wait = 0;
+  Duration p50{0};
+  Duration p99{0};
+  std::uint64_t retransmits = 0;  // within it
+  std::uint64_t errors = 0;       // within it
+};
+
+// Everything a run has to tell; what the JSON result and the summary are made of.
+struct Result {
+  std::string command;           // "serve http"
+  std::string title;             // of the summary
+  std::uint64_t seed = 0;
+  std::string started;           // wall clock, ISO 8601
+  Duration duration{0};
+  nlohmann::json config;
+  Verdict verdict;
+  ServiceCounters service;       // of the side that the run is about
+  std::uint64_t open_at_end = 0;
+  std::string group;             // ... and its group; rates and totals are that group's
+  runtime::EngineSnapshot engine;
+  std::vector<std::pair<std::string, HdrHistogram>> latency;
+  std::vector<Sample> series;
+  // Capacities of a shard, for bytes per entry.
+  std::uint64_t time_wait_places = 0;
+};
+
+// What was dropped and why: every reason that occurred, with its count.
+std::vector<std::pair<std::string, std::uint64_t>> drops(const runtime::EngineSnapshot& engine);
+
+// "schema": "pollux.result/1".
+nlohmann::ordered_json to_json(const Result& result);
+// For people; some thirty lines.
+std::string summary(const Result& result);
+
+std::string iso_time_now();
+
+}  // namespace pollux::app

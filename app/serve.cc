@@ -1,0 +1,197 @@
+#include "serve.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "http_content.h"
+#include "http_server.h"
+#include "session.h"
+#include "stream_apps.h"
+
+namespace pollux::app {
+namespace {
+
+struct Service {
+  std::string name;       // "serve http"
+  std::uint16_t port;     // its well-known one
+  std::string exercise;   // a command of the peer's; {host}, {bracketed}: with [] for IPv6, {port}
+};
+
+Service service_of(Command command) {
+  switch (command) {
+    case Command::kHttp:
+      return {"serve http", 80, "curl http://{bracketed}:{port}/"};
+    case Command::kEcho:
+      return {"serve echo", 7, "nc {host} {port}"};
+    case Command::kDiscard:
+      return {"serve discard", 9, "head -c 1G /dev/zero | nc -N {host} {port}"};
+    case Command::kChargen:
+      return {"serve chargen", 19, "nc {host} {port} | head"};
+    case Command::kDemo:
+      break;
+  }
+  unreachable();
+}
+
+// "198.18.0.2:80 [2001:2::2]:80"; of a range its first address.
+std::string listening_on(const Options& options, std::uint16_t port) {
+  std::string text;
+  for (const LocalAddresses& local : options.shard.addresses) {
+    const IpAddress& address = local.prefix.address;
+    text += fmt::format("{}{}", text.empty() ? "" : " ",
+                        fmt::format(fmt::runtime(address.is_v4() ? "{}:{}" : "[{}]:{}"), to_string(address), port));
+    if (local.count > 1) text += fmt::format(" and {} more", local.count - 1);
+  }
+  return text;
+}
+
+std::string exercise(const Service& service, const Options& options, std::uint16_t port) {
+  const IpAddress& address = options.shard.addresses.front().prefix.address;
+  const std::string host = to_string(address);
+  const std::string bracketed = address.is_v4() ? host : "[" + host + "]";
+  std::string text = fmt::format(fmt::runtime(service.exercise), fmt::arg("host", host), fmt::arg("bracketed", bracketed),
+                                 fmt::arg("port", port));
+  const std::string usual = ":80/";
+  if (port == 80 && text.find(usual) != std::string::npos) text.replace(text.find(usual), usual.size(), "/");
+  return text;
+}
+
+// What the user types on the kernel's side of a tap whose side has no address yet.
+std::string kernel_side(const std::string& interface, const Options& options) {
+  if (interface.empty() || options.port.find("kernel=") != std::string::npos) return {};
+  const IpPrefix& ours = options.shard.addresses.front().prefix;
+  const IpAddress& address = ours.address;
+  IpPrefix other{address.plus(1), ours.length};
+  if (address.is_v4() && (address.v4_host_order() & 0xff) > 1) other.address = IpAddress::v4(address.v4_host_order() - 1);
+  return fmt::format("kernel side: ip addr add {} dev {} && ip link set {} up\n", to_string(other), interface, interface);
+}
+
+template <class A>
+class Server {
+ public:
+  using MakeApp = std::function<std::unique_ptr<A>(unsigned)>;
+
+  Server(Command command, const Options& options, Signals& signals, MakeApp make_app)
+      : options_{options}, service_{service_of(command)}, signals_{signals}, session_{options, command, service_.name},
+        make_app_{std::move(make_app)} {}
+
+  int run() {
+    auto started = start();
+    if (!started) return fail(kRunTimeError, started.error());
+    announce();
+    const auto begin = std::chrono::steady_clock::now();
+    session_.run(signals_, options_.duration.value_or(Duration{0}), options_.port, [this] { return read(); });
+    const Duration duration = std::chrono::steady_clock::now() - begin;
+    if (!options_.quiet) fmt::print(stderr, "draining; ^C leaves at once\n");
+    const bool drained = engine_->stop(kDrain);
+    Result result = session_.result(options_.port, read(), duration);
+    if (!drained) result.verdict.degrade("some connections were reset at the end: they had not ended in time");
+    if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
+    return signals_.stops() > 1 ? kInterrupted : kOk;
+  }
+
+ private:
+  static constexpr Duration kDrain = 5s;
+
+  std::uint16_t port() const { return options_.listen != 0 ? options_.listen : service_.port; }
+
+  Expected<void, std::string> start() {
+    auto engine = runtime::Engine::create(session_.engine_options());
+    if (!engine) return unexpected(engine.error());
+    engine_ = std::move(*engine);
+    auto group = engine_->template add_group<A>(session_.group_options(options_.port), make_app_);
+    if (!group) return unexpected(group.error());
+    group_ = *group;
+    if (auto ok = engine_->start(); !ok) return ok;
+    signals_.set_hurry([this] { engine_->hurry(); });
+    return listen();
+  }
+
+  Expected<void, std::string> listen() {
+    ListenSpec spec;
+    spec.port = port();
+    spec.options = options_.connection;
+    for (unsigned w = 0; w < group_->workers(); ++w) {
+      const auto listening = group_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
+      if (!listening) return unexpected(fmt::format("cannot listen on port {}: {}", port(), describe(listening.error())));
+    }
+    return {};
+  }
+
+  void announce() const {
+    if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
+    for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
+    for (const auto& described : engine_->snapshot().ports) fmt::print(stderr, "{}\n", described.description);
+    fmt::print(stderr, "{}try:        {}\n", kernel_side(engine_->interface(*group_), options_), exercise(service_, options_, port()));
+    fmt::print(stderr, "listening {}   ^C to stop\n", listening_on(options_, port()));
+    std::fflush(stderr);
+  }
+
+  Session::Tick read() {
+    Session::Tick tick;
+    for (unsigned w = 0; w < group_->workers(); ++w) {
+      tick.service += group_->call(w, [](Shard<A>&, A& app, Instant) { return app.counters(); });
+    }
+    tick.engine = engine_->snapshot();
+    return tick;
+  }
+
+  const Options& options_;
+  Service service_;
+  Signals& signals_;
+  Session session_;
+  MakeApp make_app_;
+  std::unique_ptr<runtime::Engine> engine_;
+  runtime::Group<A>* group_ = nullptr;
+};
+
+template <class A>
+int serve_stream(Command command, const Options& options, Signals& signals) {
+  return Server<A>{command, options, signals, [](unsigned) { return std::make_unique<A>(); }}.run();
+}
+
+int serve_http(const Options& options, Signals& signals) {
+  HttpContent content{options.body};
+  if (!options.root.empty()) {
+    if (auto ok = content.load(options.root); !ok) return fail(kUsage, ok.error());
+    fmt::print(stderr, "{} files of {}, {} bytes\n", content.files(), options.root, content.file_bytes());
+  }
+  HttpServerConfig config;
+  config.max_connections = options.shard.max_connections;
+  config.header_timeout = options.header_timeout;
+  config.idle_timeout = options.idle_timeout;
+  const auto make_app = [&](unsigned) { return std::make_unique<HttpApp>(content, config); };
+  return Server<HttpApp>{Command::kHttp, options, signals, make_app}.run();
+}
+
+// The tap that curl on the same machine reaches, both sides with addresses.
+void fill_in_defaults(Options& options) {
+  constexpr const char* kTap = "tap:name=plx0,kernel=198.18.0.1/24,kernel=2001:2::1/64";
+  if (options.port.empty()) options.port = kTap;
+  if (!options.shard.addresses.empty()) return;
+  for (const char* address : {"198.18.0.2/24", "2001:2::2/64"}) options.shard.addresses.push_back({*IpPrefix::parse(address), 1});
+}
+
+}  // namespace
+
+int serve(Command command, const Options& given, Signals& signals) {
+  Options options = given;
+  fill_in_defaults(options);
+  switch (command) {
+    case Command::kHttp:
+      return serve_http(options, signals);
+    case Command::kEcho:
+      return serve_stream<EchoApp>(command, options, signals);
+    case Command::kDiscard:
+      return serve_stream<DiscardApp>(command, options, signals);
+    case Command::kChargen:
+      return serve_stream<ChargenApp>(command, options, signals);
+    case Command::kDemo:
+      break;
+  }
+  unreachable();
+}
+
+}  // namespace pollux::app

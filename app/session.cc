@@ -1,0 +1,152 @@
+#include "session.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "dpdk/random.h"
+#include "units.h"
+
+namespace pollux::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr Duration kSecond = 1s;
+
+Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration at, Duration passed, const std::string& group) {
+  Sample s;
+  s.at = at;
+  const auto all = now.engine.total();
+  const auto all_before = before.engine.total();
+  const double completed = static_cast<double>(now.service.completed - before.service.completed);
+  s.connections_per_second = completed / std::max(std::chrono::duration<double>(passed).count(), 1e-9);
+  s.active = now.engine.total(group).connections;
+  s.time_wait = all.time_wait;
+  s.p50 = now.p50;
+  s.p99 = now.p99;
+  s.retransmits = all.tcp.retransmitted_segments - all_before.tcp.retransmitted_segments;
+  s.errors = now.service.failed() - before.service.failed();
+  return s;
+}
+
+}  // namespace
+
+int fail(Exit code, const std::string& error) {
+  fmt::print(stderr, "pollux: {}\n", error);
+  return code;
+}
+
+std::uint64_t Session::seed_of(const Options& options) { return options.seed ? *options.seed : dpdk::random_seed() >> 11; }
+
+unsigned Session::workers() const {
+  if (options_.workers != 0) return options_.workers;
+  const auto cores = static_cast<unsigned>(options_.cores.size());
+  if (options_.pipeline) return cores > 1 ? cores - 1 : 1;
+  return std::max(cores, 1u);
+}
+
+runtime::EngineOptions Session::engine_options() const {
+  runtime::EngineOptions engine;
+  engine.hugepages = options_.hugepages;
+  engine.cores = options_.cores;
+  engine.eal_arguments = options_.eal;
+  engine.seed = options_.seed;  // else secrets that nobody knows
+  engine.idle = options_.idle;
+  engine.verbose = options_.verbose;
+  return engine;
+}
+
+runtime::GroupOptions Session::group_options(const std::string& port) const {
+  runtime::GroupOptions group;
+  group.port = port;
+  group.workers = workers();
+  group.pipeline = options_.pipeline;
+  group.shard = options_.shard;
+  group.mtu = options_.shard.mtu;
+  group.checksums = options_.checksum;
+  if (!options_.capture.empty()) group.capture_file = options_.capture;
+  if (options_.impaired()) {
+    group.impair.emplace();
+    group.impair->received = options_.impairment;
+    group.impair->seed = options_.impairment_seed.value_or(seed_);
+  }
+  return group;
+}
+
+bool Session::run(Signals& signals, Duration limit, const std::string& group, const std::function<Tick()>& read) {
+  const auto start = Clock::now();
+  auto last_time = start;
+  Tick before = read();
+  for (;;) {
+    const Duration passed = Clock::now() - start;
+    const Duration to_second = std::max<Duration>(last_time + kSecond - Clock::now(), 0ns);
+    const Duration wait = limit.count() == 0 ? to_second : std::clamp<Duration>(limit - passed, 0ns, to_second);
+    const Signals::Event event = signals.wait(wait);
+    if (event == Signals::Event::kStop) break;
+    const auto now = Clock::now();
+    const bool over = limit.count() != 0 && now - start >= limit;
+    if (event != Signals::Event::kShow && now - last_time < kSecond && !over) continue;
+    Tick tick = read();
+    if (event == Signals::Event::kShow) {
+      fmt::print(stderr, "\n{}", summary(result(group, tick, now - start)));
+      continue;
+    }
+    series_.push_back(sample_of(tick, before, now - start, now - last_time, group));
+    show_status(series_.back(), tick);
+    if (over) break;
+    before = std::move(tick);
+    last_time = now;
+  }
+  if (isatty(STDERR_FILENO) != 0 && !options_.quiet && !series_.empty()) fmt::print(stderr, "\n");
+  return signals.stops() == 0;
+}
+
+// Redrawn in place on a terminal. Elsewhere a line each, where somebody is sure to want them.
+void Session::show_status(const Sample& s, const Tick& tick) const {
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  if (options_.quiet || (!terminal && !options_.verbose && command_ != Command::kDemo)) return;
+  const auto all = tick.engine.total();
+  fmt::print(stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",
+             terminal ? "\r\033[K" : "", std::chrono::duration<double>(s.at).count(), show_count(s.connections_per_second), s.active,
+             show_count(static_cast<double>(s.time_wait)), show_duration(s.p50), show_duration(s.p99), all.tcp.retransmitted_segments,
+             tick.service.failed(), terminal ? "" : "\n");
+  std::fflush(stderr);
+}
+
+Result Session::result(const std::string& group, Tick last, Duration duration) const {
+  Result r;
+  r.command = name_;
+  r.title = fmt::format("pollux {}, seed {}", name_, seed_);
+  r.seed = seed_;
+  r.started = started_;
+  r.duration = duration;
+  r.config = show_options(options_, command_);
+  r.service = last.service;
+  r.group = group;
+  r.open_at_end = last.engine.total(group).connections;
+  r.engine = std::move(last.engine);
+  r.series = series_;
+  r.time_wait_places = std::uint64_t{options_.shard.max_time_wait_v4} + options_.shard.max_time_wait_v6;
+  return r;
+}
+
+Expected<void, std::string> Session::write(const Result& result) const {
+  const bool to_stdout = options_.json == "-";
+  if (!options_.quiet) fmt::print(to_stdout ? stderr : stdout, "{}", summary(result));
+  if (to_stdout) {
+    std::cout << to_json(result).dump(2) << std::endl;
+  } else if (!options_.json.empty()) {
+    std::ofstream file{options_.json};
+    file << to_json(result).dump(2) << '\n';
+    file.close();
+    if (!file) return unexpected(fmt::format("--json: cannot write `{}`: {}", options_.json, std::strerror(errno)));
+  }
+  std::fflush(stdout);
+  return {};
+}
+
+}  // namespace pollux::app

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "options.h"
+#include "report.h"
+#include "runtime/engine.h"
+#include "signals.h"
+
+namespace pollux::app {
+
+// Exit codes of the program.
+enum Exit : int {
+  kOk = 0,
+  kRunTimeError = 1,
+  kUsage = 2,
+  kThresholdFailed = 3,
+  kNotValid = 4,
+  kInterrupted = 130,
+};
+
+// The name of the program's errors, so that they begin alike: "pollux: ...".
+int fail(Exit code, const std::string& error);
+
+// What is the same for all subcommands that run an engine: how options become the
+// engine's, and what happens each second and at the end.
+class Session {
+ public:
+  Session(const Options& options, Command command, std::string name)
+      : options_{options}, command_{command}, name_{std::move(name)}, started_{iso_time_now()}, seed_{seed_of(options)} {}
+
+  runtime::EngineOptions engine_options() const;
+  // `workers` and `pipeline` from the options, or one worker where a subcommand says so.
+  runtime::GroupOptions group_options(const std::string& port) const;
+  // Stack cores that the options ask for.
+  unsigned workers() const;
+  std::uint64_t seed() const { return seed_; }
+  const Options& options() const { return options_; }
+
+  // What a run counts, read once a second.
+  struct Tick {
+    ServiceCounters service;
+    runtime::EngineSnapshot engine;
+    Duration p50{0};
+    Duration p99{0};
+  };
+  // Runs until ^C or `limit`: takes a sample each second, shows it. SIGUSR1 shows the summary.
+  // False: interrupted.
+  bool run(Signals& signals, Duration limit, const std::string& group, const std::function<Tick()>& read);
+
+  // A result with everything filled in that does not depend on the subcommand.
+  Result result(const std::string& group, Tick last, Duration duration) const;
+  // Writes JSON and summary where the options say; an error text if that fails.
+  Expected<void, std::string> write(const Result& result) const;
+
+ private:
+  static std::uint64_t seed_of(const Options& options);
+  void show_status(const Sample& sample, const Tick& tick) const;
+
+  const Options& options_;
+  Command command_;
+  std::string name_;
+  std::string started_;
+  std::uint64_t seed_;
+  std::vector<Sample> series_;
+};
+
+}  // namespace pollux::app
