@@ -32,7 +32,7 @@ enum class NeighbourState : std::uint8_t {
   kReachable,    // answered or confirmed lately
   kStale,        // its address still holds, and is asked for again when it is used
   kProbing,      // its address still holds, and is being asked for again
-  kUnreachable,  // did not answer; asked for again when it is wanted, once a second at most
+  kUnreachable,  // did not answer; asked for again when it is wanted a retry_interval later
 };
 
 // ARP and neighbour discovery keep their addresses here, IPv4 and IPv6 alike.
@@ -63,11 +63,11 @@ class NeighbourTable {
     std::uint64_t requests = 0;
     std::uint64_t resolved = 0;
     std::uint64_t unreachable = 0;
-    std::uint64_t unsolicited_ignored = 0;  // for an address that is not in the table
-    std::uint64_t changed = 0;              // a known address moved to another MAC
-    std::uint64_t change_refused = 0;       // too soon after the last change, or static
-    std::uint64_t waiters_dropped = 0;      // more connections waited than are remembered
-    std::uint64_t full = 0;                 // no room, all entries static
+    std::uint64_t ignored = 0;          // about an address that is not in the table, or a MAC that no station has
+    std::uint64_t changed = 0;          // a known address moved to another MAC
+    std::uint64_t change_refused = 0;   // too soon after the last change, or static
+    std::uint64_t waiters_dropped = 0;  // more connections waited than are remembered
+    std::uint64_t full = 0;             // no room, all entries static
   };
 
   explicit NeighbourTable(const Config& config);
@@ -118,10 +118,11 @@ class NeighbourTable {
   void tick(Instant now, std::size_t budget, OnRequest&& on_request, OnUnreachable&& on_unreachable) {
     for (std::size_t n = budget < made_ ? budget : made_; n > 0; --n) {
       cursor_ = cursor_ + 1 < made_ ? cursor_ + 1 : 0;
-      Entry& entry = entries_[cursor_];
       Waiters lost;
-      const bool ask = look_after(entry, now, lost);
-      if (ask) on_request(entry.address, entry.has_mac ? &entry.mac : nullptr);
+      if (look_after(cursor_, now, lost)) {
+        const Entry& entry = entries_[cursor_];
+        on_request(entry.address, entry.has_mac ? &entry.mac : nullptr);
+      }
       for (std::uint32_t i = 0; i < lost.count; ++i) on_unreachable(lost.ids[i]);
     }
   }
@@ -144,11 +145,10 @@ class NeighbourTable {
     // What sending reads.
     MacAddress mac;
     bool has_mac = false;
-    bool used = false;  // since eviction or tick last looked
+    bool used = false;  // by sending, since tick or eviction last looked
     bool is_static = false;
-    bool in_table = false;
-    NeighbourState state = NeighbourState::kIncomplete;
-    std::uint8_t requests = 0;  // since the last answer
+    NeighbourState state = NeighbourState::kUnreachable;
+    std::uint8_t requests = 0;  // without an answer
     std::uint32_t generation = 0;
     // The rest.
     IpAddress address;
@@ -156,30 +156,43 @@ class NeighbourTable {
     Instant last_request;
     Instant last_change;
     Waiters waiters;
-    std::uint32_t less_used = NextHop::kNone;  // neighbours in order of use; static ones are not in it
+    // In the order of use; of the free entries `more_used` is the next. Static ones are in no list.
+    std::uint32_t less_used = NextHop::kNone;
     std::uint32_t more_used = NextHop::kNone;
   };
 
-  std::uint64_t hash(const IpAddress& address) const { return siphash13_of(hash_key_, address.words()); }
+  std::uint64_t hash(const IpAddress& address) const { return siphash13_of(config_.hash_key, address.words()); }
   std::uint32_t find(const IpAddress& address) const;
   std::uint32_t create(const IpAddress& address);
   std::uint32_t evict();
   void forget(std::uint32_t index);
+  void enter(Entry& entry, NeighbourState next);
   void take_answer(const IpAddress& address, const MacAddress& mac, bool solicited, Instant now, Waiters& ready);
-  bool look_after(Entry& entry, Instant now, Waiters& lost);
-  bool ask(Entry& entry, Instant now);
+  bool look_after(std::uint32_t index, Instant now, Waiters& lost);
+  void grow_stale(Entry& entry, Instant now) {
+    if (entry.state == NeighbourState::kReachable && !entry.is_static &&
+        now - entry.confirmed >= config_.reachable_time) {
+      enter(entry, NeighbourState::kStale);
+    }
+  }
+  void ask(Entry& entry, Instant now);
   void wait(Entry& entry, std::uint32_t waiter);
   void link_most_used(std::uint32_t index);
   void unlink_used(std::uint32_t index);
+  void touch(std::uint32_t index) {
+    entries_[index].used = false;
+    if (entries_[index].is_static || index == most_used_) return;
+    unlink_used(index);
+    link_most_used(index);
+  }
 
   Config config_;
-  HashKey hash_key_;
   HashIndex index_;
   std::vector<Entry> entries_;
   std::uint32_t made_ = 0;  // entries from here on were never used
   std::uint32_t free_ = NextHop::kNone;
   std::uint32_t cursor_ = 0;
-  std::uint32_t unsettled_ = 0;
+  std::uint32_t unsettled_ = 0;  // how many are kIncomplete or kProbing
   std::uint32_t least_used_ = NextHop::kNone;
   std::uint32_t most_used_ = NextHop::kNone;
   Counters counters_;
