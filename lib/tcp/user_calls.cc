@@ -121,11 +121,13 @@ void Tcb::consume(std::uint32_t n, Env& env) {
   end_queue_if_empty(env);
   // MUST-39: the peer is told of new room when that is worth a segment, and while what
   // it knows of is not plenty anyway.
-  const std::uint32_t room = env.config.receive_buffer - std::min(unread(env), env.config.receive_buffer);
+  const std::uint32_t largest =
+      std::min(env.config.receive_buffer, 65535u << rcv_wind_shift_);  // what the field can say
+  const std::uint32_t room =
+      std::min(env.config.receive_buffer - std::min(unread(env), env.config.receive_buffer), largest);
   const std::uint32_t known = rcv_wnd();
-  const std::uint32_t worth = std::min<std::uint32_t>(env.config.receive_buffer / 2, std::max(rmss_, offered_mss_));
-  if (!peer_has_closed(state_) && state_ != State::kClosed && room >= known + worth &&
-      known <= env.config.receive_buffer / 2) {
+  const std::uint32_t worth = std::min<std::uint32_t>(largest / 2, std::max(rmss_, offered_mss_));
+  if (!peer_has_closed(state_) && state_ != State::kClosed && room >= known + worth && known <= largest / 2) {
     owe_ack();
   }
   ASSERT(invariants_hold(env));
