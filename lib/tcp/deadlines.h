@@ -26,7 +26,9 @@ class Millis {
 
   constexpr std::uint32_t value() const { return value_; }
   // Milliseconds from `earlier` to this one; negative if it is later.
+  // For a moment that surely lies in the past, elapsed_since() is right for 49 days.
   constexpr std::int32_t since(Millis earlier) const { return static_cast<std::int32_t>(value_ - earlier.value_); }
+  constexpr std::uint32_t elapsed_since(Millis earlier) const { return value_ - earlier.value_; }
 
   // The instant this names, given that it lies within 24 days of `now`.
   Instant instant(Instant now) const {

@@ -12,7 +12,7 @@ namespace pollux::tcp {
 namespace {
 
 // RFC 7323, 5.5: a timestamp older than this says nothing.
-constexpr std::int32_t kTimestampValidMs = 24 * 24 * 3600 * 1000;
+constexpr std::uint32_t kTimestampValidMs = 24 * 24 * 3600 * 1000;
 
 // `a` before `b` on the timestamp clock, modulo 2^32 (RFC 7323, 5.2).
 bool older(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
@@ -160,7 +160,7 @@ Verdict Tcb::check_timestamp(const Segment& seg, Env& env) {
   if (!flag(kTimestamps) || !seg.options.ts || seg.flags.rst) return Verdict::kContinue;
   const bool old = older(seg.options.ts->val, ts_.recent);
   if (!MUTANT(3, old, !old && seg.options.ts->val != ts_.recent)) return Verdict::kContinue;
-  if (Millis::floor(env.now).since(ts_.recent_at) > kTimestampValidMs) return Verdict::kContinue;
+  if (Millis::floor(env.now).elapsed_since(ts_.recent_at) > kTimestampValidMs) return Verdict::kContinue;
   if (seg.flags.syn || seg.len() == 0) {
     challenge_ack(seg, env);
   } else {
@@ -308,10 +308,8 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   const SeqNum before = rcv_.nxt;
   advance_rcv_nxt(size);
   const SeqNum joined = q->join(env.stores.held, rcv_.nxt);
-  if (joined != rcv_.nxt) {  // a hole is filled: say so at once (RFC 5681, 4.2)
-    advance_rcv_nxt(distance(rcv_.nxt, joined));
-    owe_ack();
-  }
+  if (joined != rcv_.nxt || q->ranges() > 0) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
+  if (joined != rcv_.nxt) advance_rcv_nxt(distance(rcv_.nxt, joined));
   env.counters.bytes_received += distance(before, rcv_.nxt);
   return true;
 }
@@ -396,7 +394,7 @@ void Tcb::challenge_ack(const Segment& seg, Env& env) {
   if (!seg.text.empty()) return owe_ack();
   const Millis now = Millis::floor(env.now);
   const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(env.config.challenge_interval).count();
-  if (flag(kChallenged) && now.since(challenged_at_) < interval) {
+  if (flag(kChallenged) && now.elapsed_since(challenged_at_) < interval) {
     ++env.counters.challenges_withheld;
     return;
   }
@@ -409,7 +407,8 @@ void Tcb::challenge_ack(const Segment& seg, Env& env) {
 // RFC 7323, 4.3, (2) and (3).
 void Tcb::note_timestamp(const Segment& seg, Env& env) {
   if (!flag(kTimestamps) || !seg.options.ts) return;
-  if (older(seg.options.ts->val, ts_.recent) && Millis::floor(env.now).since(ts_.recent_at) <= kTimestampValidMs)
+  if (older(seg.options.ts->val, ts_.recent) &&
+      Millis::floor(env.now).elapsed_since(ts_.recent_at) <= kTimestampValidMs)
     return;
   if (MUTANT(8, rcv_.last_ack_sent < seg.seq, false)) return;
   ts_.recent = seg.options.ts->val;

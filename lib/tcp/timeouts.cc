@@ -93,8 +93,8 @@ void Tcb::keep_alive_timeout(Env& env) {
   if (!flag(kKeepAliveOn) || !synchronized(state_) || state_ == State::kTimeWait) return;
   const auto idle = std::chrono::seconds{keep_alive_idle_s_};
   if (transmission_ != kNone) return deadlines_.set(Timer::kKeepAlive, env.now + idle);
-  const Instant due = heard_at_.instant(env.now) + idle;
-  if (keep_alive_sent_ == 0 && env.now < due) return deadlines_.set(Timer::kKeepAlive, due);
+  const auto silent = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(heard_at_)};
+  if (keep_alive_sent_ == 0 && silent < idle) return deadlines_.set(Timer::kKeepAlive, env.now + (idle - silent));
   if (keep_alive_sent_ >= keep_alive_count_) {
     ++env.counters.timed_out;
     end(Reason::kTimedOut, env);

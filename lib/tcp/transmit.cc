@@ -244,7 +244,7 @@ void Tcb::wait_for_window(Env& env) {
 
 // RFC 5681, 4.1.
 void Tcb::restart_after_idle(Env& env) {
-  const auto idle = std::chrono::milliseconds{Millis::floor(env.now).since(sent_at_)};
+  const auto idle = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(sent_at_)};
   if (idle <= rtt_.rto(env.config)) return;
   const std::uint32_t restart = Congestion::initial_window(smss_, env.config.initial_window_segments);
   congestion_.cwnd = std::min(congestion_.cwnd, restart);
@@ -263,7 +263,7 @@ void Tcb::choose_window(Env& env) {
   const SeqNum possible = rcv_.nxt + (buffer - std::min(unread(env), buffer));
   const std::uint32_t worth = std::min<std::uint32_t>(buffer / 2, std::max(rmss_, offered_mss_));
   SeqNum edge = rcv_.edge;
-  if (edge < possible && distance(edge, possible) >= worth) edge = possible;
+  if (edge < possible && distance(edge, possible) >= worth && !peer_has_closed(state_)) edge = possible;
   edge = MUTANT(17, edge, possible);
   const std::uint32_t unit = std::uint32_t{1} << rcv_wind_shift_;
   std::uint32_t field = std::min<std::uint32_t>(distance(rcv_.nxt, edge) / unit, 65535);
