@@ -39,7 +39,7 @@ TEST(FinWait2, SeventhReadingOpensTheWindow) {
   c.take_all_sent();
   c.read(100000);
   ASSERT_EQ(c.sent_count(), 1u) << "a window update";
-  EXPECT_GT(c.take_sent()->wnd, 2000);
+  EXPECT_GT(c.take_sent().value().wnd, 2000);
 }
 
 TEST(FinWait2, EighthFinLeadsToTimeWait) {

@@ -79,7 +79,7 @@ TEST(Retransmission, TimerRestartsWhenSomethingIsAcknowledged) {  // RFC 6298, 5
   c.sleep(100ms);
   c.peer_sends(ack(1 + kMss).seq(1));
   EXPECT_EQ(time_to_next(c), c.rto());
-  EXPECT_EQ(c.take_sent()->seq, 1 + kMss);
+  EXPECT_EQ(c.take_sent().value().seq, 1 + kMss);
 }
 
 TEST(Retransmission, DuplicateAckDoesNotRestartTheTimer) {
@@ -181,7 +181,7 @@ TEST(Retransmission, AckWithinASegmentIsTaken) {  // the peer took only a part
   c.take_all_sent();
   c.peer_sends(ack(400).seq(1));
   time_to_next(c);
-  EXPECT_EQ(c.take_sent()->seq, 400);
+  EXPECT_EQ(c.take_sent().value().seq, 400);
 }
 
 TEST(Retransmission, FinGoesWithTheTextAgain) {

@@ -438,7 +438,8 @@ void TestConnection::check_sent(const Sent& sent) {
   }
   EXPECT_GE(sent.ack, highest_ack_.value_or(sent.ack)) << "the ACK number decreased";
   highest_ack_ = sent.ack;
-  const std::int64_t edge = sent.ack + (std::int64_t{sent.wnd} << (sent.flags.syn ? 0 : tcb().rcv_shift()));
+  if (state() != State::kTimeWait) our_shift_ = tcb().rcv_shift();
+  const std::int64_t edge = sent.ack + (std::int64_t{sent.wnd} << (sent.flags.syn ? 0 : our_shift_));
   EXPECT_GE(edge, our_edge_.value_or(edge)) << "the window's right edge moved left (SHLD-14)";
   our_edge_ = edge;
 }

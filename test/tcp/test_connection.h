@@ -250,6 +250,7 @@ class TestConnection {
   // For what must hold of every segment we send.
   std::int64_t peer_edge_ = 1;                  // right edge of the peer's window, never taken back
   std::optional<std::int64_t> highest_ack_;
+  std::uint8_t our_shift_ = 0;                  // a TIME-WAIT record has forgotten it
   std::optional<std::int64_t> our_edge_;
   std::optional<std::int64_t> fin_at_;
   std::optional<std::uint32_t> last_tsval_;

@@ -13,18 +13,18 @@ TEST(Timestamps, AreOnEverySegmentIfBothOffered) {  // 3.2; the harness checks e
   TestConnection c = with_timestamps();
   EXPECT_TRUE(c.tcb().timestamps());
   c.user_sends("hello");
-  EXPECT_TRUE(c.take_sent()->options.ts.has_value());
+  EXPECT_TRUE(c.take_sent().value().options.ts.has_value());
   c.peer_sends(data("hello").seq(1).ack(6));
   c.sleep(100ms);
-  EXPECT_TRUE(c.take_sent()->options.ts.has_value());
+  EXPECT_TRUE(c.take_sent().value().options.ts.has_value());
   c.user_shuts_down();
-  EXPECT_TRUE(c.take_sent()->options.ts.has_value());
+  EXPECT_TRUE(c.take_sent().value().options.ts.has_value());
 }
 
 TEST(Timestamps, AreOnAResetOfOurs) {  // 3.2: "SHOULD"
   TestConnection c = with_timestamps();
   c.user_aborts();
-  EXPECT_TRUE(c.take_sent()->options.ts.has_value());
+  EXPECT_TRUE(c.take_sent().value().options.ts.has_value());
 }
 
 TEST(Timestamps, OptionWithoutAgreementIsIgnored) {
@@ -37,17 +37,17 @@ TEST(Timestamps, OptionWithoutAgreementIsIgnored) {
 TEST(Timestamps, ReduceTheTextOfASegmentByTwelve) {  // MUST-16
   TestConnection c = with_timestamps();
   c.user_sends(pattern(5000));
-  EXPECT_EQ(c.take_sent()->text.size(), 1448u);
+  EXPECT_EQ(c.take_sent().value().text.size(), 1448u);
 }
 
 TEST(Timestamps, TickLastsBetweenAMillisecondAndASecond) {  // 5.4
   TestConnection c = with_timestamps();
   c.user_sends("a");
-  const std::uint32_t first = c.take_sent()->options.ts->val;
+  const std::uint32_t first = c.take_sent().value().options.ts->val;
   c.peer_sends(ack(2).seq(1));
   c.sleep(10s);
   c.user_sends("b");
-  const std::uint32_t ticks = c.take_sent()->options.ts->val - first;
+  const std::uint32_t ticks = c.take_sent().value().options.ts->val - first;
   EXPECT_GE(ticks, 10u);
   EXPECT_LE(ticks, 10'000u);
 }
@@ -56,7 +56,7 @@ TEST(Timestamps, StartAtTheOffsetOfTheConnection) {  // 7.1
   const auto first = [](std::uint32_t offset) {
     TestConnection c{{.active = true, .timestamp_offset = offset}};
     c.user_opens();
-    return c.take_sent()->options.ts->val;
+    return c.take_sent().value().options.ts->val;
   };
   EXPECT_EQ(first(5000) - first(0), 5000u);
 }
@@ -77,7 +77,7 @@ TEST(Timestamps, EchoIsTheOneOfTheSegmentThatIsAcknowledged) {
   TestConnection c = with_timestamps();
   c.peer_sends(data("hello").seq(1).ack(1).ts(2000, c.last_tsval()));
   c.sleep(100ms);
-  EXPECT_EQ(c.take_sent()->options.ts->ecr, 2000u);
+  EXPECT_EQ(c.take_sent().value().options.ts->ecr, 2000u);
 }
 
 TEST(Timestamps, DelayedAckEchoesTheFirstOfTheTwo) {  // 4.3, case (A)
@@ -94,9 +94,9 @@ TEST(Timestamps, HoleEchoesTheLastSegmentThatAdvancedTheLeftEdge) {  // 4.3, cas
   c.sleep(100ms);
   c.take_all_sent();
   c.peer_sends(data("C").seq(3).ack(1).ts(2020, c.last_tsval()));
-  EXPECT_EQ(c.take_sent()->options.ts->ecr, 2000u);
+  EXPECT_EQ(c.take_sent().value().options.ts->ecr, 2000u);
   c.peer_sends(data("B").seq(2).ack(1).ts(2010, c.last_tsval()));  // case (C): the hole is filled
-  EXPECT_EQ(c.take_sent()->options.ts->ecr, 2010u);
+  EXPECT_EQ(c.take_sent().value().options.ts->ecr, 2010u);
 }
 
 TEST(Timestamps, OfUnacceptableSegmentsAreNotTaken) {
