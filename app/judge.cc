@@ -1,0 +1,37 @@
+#include "judge.h"
+
+#include <fmt/format.h>
+
+namespace pollux::app {
+
+Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
+              const std::string& server_group) {
+  Verdict verdict;
+  const ServiceCounters& c = sides.client;
+  const ServiceCounters& s = sides.server;
+  const std::uint64_t accounted = c.completed + c.failed() + sides.client_open;
+  if (c.completed == 0) verdict.invalidate("no connection was completed");
+  if (c.attempted != accounted) {
+    verdict.invalidate(fmt::format("{} connections were attempted, but {} completed, {} failed and {} are open", c.attempted,
+                                   c.completed, c.failed(), sides.client_open));
+  }
+  const tcp::Counters client = engine.total(client_group).tcp;
+  const tcp::Counters server = engine.total(server_group).tcp;
+  if (c.failed() == 0 && sides.client_open == 0) {
+    const auto differs = [&](std::string_view what, std::uint64_t a, std::uint64_t b) {
+      if (a != b) verdict.invalidate(fmt::format("{}: {} by the client, {} by the server", what, a, b));
+    };
+    differs("bytes from client to server", client.bytes_sent, server.bytes_received);
+    differs("bytes from server to client", client.bytes_received, server.bytes_sent);
+    differs("requests", c.requests, s.requests);
+    differs("responses", c.responses, s.responses);
+  }
+  if (c.failed() > 0) verdict.degrade(fmt::format("{} connections failed", c.failed()));
+  if (!sides.drained) verdict.degrade("some connections had not ended in time and were reset");
+  if (!sides.impaired) {
+    for (const auto& [reason, count] : drops(engine)) verdict.degrade(fmt::format("dropped: {} {}", reason, count));
+  }
+  return verdict;
+}
+
+}  // namespace pollux::app

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "report.h"
+#include "service_counters.h"
+
+namespace pollux::app {
+
+// What both sides of a run counted, once it is over.
+struct BothSides {
+  ServiceCounters client;
+  ServiceCounters server;
+  std::uint64_t client_open = 0;
+  bool drained = true;
+  bool impaired = false;  // on purpose
+};
+// Whether the run accounts for every connection and every byte, and lost nothing.
+Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
+              const std::string& server_group);
+
+}  // namespace pollux::app

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Exit codes, streams and the result file of the program itself. Needs neither root nor huge pages nor a NIC."""
+
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+POLLUX = os.environ.get("POLLUX", "pollux")
+CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../drivers-config")
+
+
+def run(*words, limit=60):
+    return subprocess.run([POLLUX, *words], capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL)
+
+
+class Usage(unittest.TestCase):
+    def test_what_is_wrong_with_the_words_is_2_and_says_what_would_be_right(self):
+        cases = {
+            (): "Subcommands",
+            ("dmeo",): "`demo`",
+            ("serve", "htpp"): "`serve http`",
+            ("demo", "--duratoin", "1s"): "`--duration`",
+            ("demo", "--duration", "1"): "such as 250us",
+            ("serve", "http", "--set", "tcp.mssx=1"): "`tcp.mss`",
+            ("serve", "http", "--config", "/nonexistent.toml"): "/nonexistent.toml",
+            ("serve", "http", "--root", "/nonexistent"): "/nonexistent",
+        }
+        for words, expected in cases.items():
+            with self.subTest(words=words):
+                result = run(*words)
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertTrue(result.stderr.startswith("pollux: "), result.stderr)
+                self.assertIn(expected, result.stderr)
+                self.assertEqual(result.stdout, "")
+
+    def test_help_and_version_are_0_and_on_standard_output(self):
+        for words in (("--help",), ("--version",), ("demo", "--help"), ("serve", "http", "--help"), ("--help", "tcp")):
+            with self.subTest(words=words):
+                result = run(*words)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                self.assertTrue(result.stdout)
+
+    def test_a_port_that_does_not_exist_is_1(self):
+        result = run("serve", "http", "--port", "0000:99:00.0", "--hugepages", "off")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("0000:99:00.0", result.stderr)
+
+
+class Demo(unittest.TestCase):
+    def demo(self, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            result = run("demo", "--duration", "500ms", "--hugepages", "off", "--seed", "7", "--json", path, *words)
+            self.assertTrue(os.path.exists(path), result.stderr)
+            with open(path) as file:
+                return result, json.load(file)
+
+    def test_a_run_over_either_pair_is_valid_and_accounts_for_everything(self):
+        for port in ("memif-pair", "ring-pair"):
+            for close in ("server", "client"):
+                with self.subTest(port=port, close=close):
+                    result, report = self.demo("--port", port, "--close", close)
+                    self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+                    self.assertEqual(result.returncode, 0, result.stderr)
+                    self.assertIn("VALID", result.stdout)
+                    totals = report["totals"]
+                    self.assertGreater(totals["connections_completed"], 100)
+                    self.assertEqual(totals["connections_attempted"], totals["connections_completed"])
+                    self.assertEqual(totals["responses"], totals["connections_completed"])
+                    for what in ("connect", "first_byte", "service", "lifetime"):
+                        self.assertEqual(report["latency"][what]["count"], totals["connections_completed"], what)
+                    self.assertEqual(report["config"]["port"], port)
+
+    def test_one_core_is_enough(self):
+        core = str(min(os.sched_getaffinity(0)))
+        _, report = self.demo("--cores", core, "--body", "100k", "--clients", "8")
+        self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+
+    def test_loss_is_repaired(self):
+        result, report = self.demo("--impair", "loss=0.01,reorder=1%,duplicate=1%,corrupt=0.1%,seed=7", "--body", "20k", "--set", "tcp.rto_min=10ms")
+        self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+        self.assertGreater(report["tcp"]["retransmitted_segments"], 0)
+
+    def test_json_to_standard_output_is_all_that_is_there(self):
+        result = run("demo", "--duration", "200ms", "--hugepages", "off", "--json", "-")
+        self.assertEqual(json.loads(result.stdout)["schema"], "pollux.result/1")
+
+    def test_an_interrupt_is_130_with_a_result(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            process = subprocess.Popen([POLLUX, "demo", "--hugepages", "off", "--json", path], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                time.sleep(1.5)
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.wait(20), 130)
+            finally:
+                process.kill()
+                process.wait()
+            with open(path) as file:
+                self.assertEqual(json.load(file)["verdict"]["reasons"], ["interrupted"])
+
+
+class Configs(unittest.TestCase):
+    def test_every_file_that_comes_with_pollux_is_understood(self):
+        for path in glob.glob(os.path.join(CONFIGS, "*.toml")):
+            with self.subTest(path=path):
+                # The wrong option comes after the file: it is the only thing to complain of.
+                result = run("serve", "http", "--config", path, "--vlan", "4095")
+                self.assertEqual(result.returncode, 2)
+                self.assertIn("--vlan", result.stderr, result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

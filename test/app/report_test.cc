@@ -1,0 +1,178 @@
+#include "report.h"
+
+#include <gtest/gtest.h>
+
+#include "judge.h"
+#include "options.h"
+
+namespace pollux::app {
+namespace {
+
+// A run of two groups, client and server, in which nothing went wrong.
+runtime::EngineSnapshot engine_of(std::uint64_t to_server, std::uint64_t to_client) {
+  runtime::EngineSnapshot engine;
+  runtime::CoreSnapshot server;
+  server.group = "pair:0";
+  server.tcp.bytes_received = to_server;
+  server.tcp.bytes_sent = to_client;
+  runtime::CoreSnapshot client;
+  client.group = "pair:1";
+  client.tcp.bytes_sent = to_server;
+  client.tcp.bytes_received = to_client;
+  client.shard.rx_bytes = 1000;
+  engine.cores = {server, client};
+  return engine;
+}
+
+Result result_of() {
+  Result r;
+  r.command = "demo";
+  r.seed = 7;
+  r.started = "2001-01-01T00:00:00Z";
+  r.duration = 2s;
+  r.config = show_options(Options{}, Command::kDemo);
+  r.group = "pair:1";
+  r.service.attempted = 10;
+  r.service.opened = 10;
+  r.service.completed = 8;
+  r.service.refused = 2;
+  r.engine = engine_of(100, 2000);
+  HdrHistogram h;
+  h.record(5us);
+  r.latency = {{"connect", h}};
+  r.series = {{.at = 1s, .connections_per_second = 4}};
+  r.time_wait_places = 10;
+  return r;
+}
+
+TEST(Result, HasEverySectionOfTheSchema) {
+  const auto json = to_json(result_of());
+  EXPECT_EQ(json["schema"], "pollux.result/1");
+  const std::map<std::string, std::vector<std::string>> sections{
+      {"meta", {"version", "git", "command", "seed", "started", "duration_ns", "cpu", "kernel", "dpdk", "cores"}},
+      {"verdict", {"state", "reasons"}},
+      {"totals", {"connections_attempted", "connections_opened", "connections_completed", "connections_failed", "requests",
+                  "responses", "bytes_sent", "bytes_received"}},
+      {"rates", {"connections_per_second", "requests_per_second", "rx_bits_per_second", "tx_bits_per_second",
+                 "rx_packets_per_second", "tx_packets_per_second"}},
+      {"errors", {"refused", "reset", "timeout", "port_exhausted", "protocol"}},
+      {"tcp", {"segments_sent", "segments_received", "retransmitted_segments", "rto_fired", "fast_retransmits", "duplicate_acks",
+               "out_of_order", "bad_checksum", "resets_sent", "resets_received", "challenge_acks", "syn_cookies_sent"}},
+      {"states", {"LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",
+                  "LAST-ACK", "TIME-WAIT"}},
+      {"time_wait", {"entries", "peak", "entered", "expired", "reused", "refused_full", "evicted", "bytes", "bytes_per_entry"}},
+      {"memory", {"rss_bytes", "connections_bytes", "time_wait_bytes", "mbuf_bytes", "bytes_per_idle_connection"}}};
+  for (const auto& [section, keys] : sections) {
+    ASSERT_TRUE(json.contains(section)) << section;
+    for (const auto& key : keys) EXPECT_TRUE(json[section].contains(key)) << section << "." << key;
+  }
+  for (const char* key : {"count", "min", "mean", "p50", "p90", "p99", "p999", "p9999", "max"}) {
+    EXPECT_TRUE(json["latency"]["connect"].contains(key)) << key;
+  }
+  for (const char* key : {"core", "role", "busy_fraction", "rx_packets", "tx_packets", "rx_dropped", "tx_dropped", "resteered"}) {
+    EXPECT_TRUE(json["cores"][0].contains(key)) << key;
+  }
+  for (const char* key : {"t_ns", "connections_per_second", "active", "time_wait", "p50", "p99", "retransmits", "errors"}) {
+    EXPECT_TRUE(json["series"][0].contains(key)) << key;
+  }
+  EXPECT_TRUE(json["config"].is_object());
+  EXPECT_TRUE(json["drops"].is_object());
+  EXPECT_TRUE(json["thresholds"].is_array());
+}
+
+TEST(Result, NumbersAreThoseOfTheSideTheRunIsAbout) {
+  const auto json = to_json(result_of());
+  EXPECT_EQ(json["totals"]["bytes_received"], 2000);
+  EXPECT_EQ(json["totals"]["bytes_sent"], 100);
+  EXPECT_EQ(json["totals"]["connections_failed"], 2);
+  EXPECT_EQ(json["rates"]["connections_per_second"], 4.0);
+  EXPECT_EQ(json["rates"]["rx_bits_per_second"], 4000.0);
+  EXPECT_EQ(json["latency"]["connect"]["p50"], 5000);
+  EXPECT_EQ(json["meta"]["duration_ns"], 2'000'000'000);
+}
+
+TEST(Result, ADropIsThereByItsNameAndNoOther) {
+  Result r = result_of();
+  EXPECT_TRUE(to_json(r)["drops"].empty());
+  r.engine.cores[0].shard.wire_drops[static_cast<std::size_t>(WireDrop::kTcpChecksum)] = 3;
+  r.engine.cores[1].shard.backlog_full = 2;
+  r.engine.cores[1].tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kPaws)] = 4;
+  r.engine.cores[1].tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kAccepted)] = 5;
+  const auto json = to_json(r);
+  EXPECT_EQ(json["drops"].size(), 3u);
+  EXPECT_EQ(json["drops"]["backlog_full"], 2);
+  EXPECT_EQ(json["drops"]["tcp_paws"], 4);
+  EXPECT_EQ(json["tcp"]["bad_checksum"], 3);
+  EXPECT_EQ(json["tcp"]["verdicts"]["accepted"], 5);
+}
+
+TEST(Result, TheSummaryHasTheVerdictAndItsReasons) {
+  Result r = result_of();
+  EXPECT_NE(summary(r).find("VALID"), std::string::npos);
+  r.verdict.degrade("some reason");
+  EXPECT_NE(summary(r).find("DEGRADED\n  some reason"), std::string::npos);
+  EXPECT_NE(summary(r).find("connect"), std::string::npos);
+}
+
+TEST(Verdict, OnlyEverGetsWorse) {
+  Verdict v;
+  EXPECT_EQ(v.state, Verdict::State::kValid);
+  v.invalidate("a");
+  v.degrade("b");
+  EXPECT_EQ(v.state, Verdict::State::kInvalid);
+  EXPECT_EQ(v.reasons.size(), 2u);
+}
+
+class Judge : public ::testing::Test {
+ protected:
+  Judge() {
+    sides_.client = {.attempted = 10, .opened = 10, .completed = 10, .requests = 10, .responses = 10};
+    sides_.server = {.opened = 10, .completed = 10, .requests = 10, .responses = 10};
+  }
+  Verdict::State state() const { return judge(sides_, engine_, "pair:1", "pair:0").state; }
+
+  BothSides sides_;
+  runtime::EngineSnapshot engine_ = engine_of(100, 2000);
+};
+
+TEST_F(Judge, ARunThatAccountsForEverythingIsValid) { EXPECT_EQ(state(), Verdict::State::kValid); }
+
+TEST_F(Judge, AConnectionThatIsUnaccountedForMakesItInvalid) {
+  sides_.client.attempted = 11;
+  EXPECT_EQ(state(), Verdict::State::kInvalid);
+  sides_.client_open = 1;
+  EXPECT_EQ(state(), Verdict::State::kValid);
+}
+
+TEST_F(Judge, BytesThatDifferMakeItInvalid) {
+  engine_.cores[0].tcp.bytes_received -= 1;
+  EXPECT_EQ(state(), Verdict::State::kInvalid);
+}
+
+TEST_F(Judge, RequestsThatDifferMakeItInvalid) {
+  sides_.server.requests = 9;
+  EXPECT_EQ(state(), Verdict::State::kInvalid);
+}
+
+TEST_F(Judge, ARunWithoutAConnectionIsInvalid) {
+  sides_.client = {};
+  sides_.server = {};
+  EXPECT_EQ(state(), Verdict::State::kInvalid);
+}
+
+TEST_F(Judge, AFailureADropOrAnUnfinishedEndDegradesIt) {
+  sides_.client.attempted = 11;
+  sides_.client.reset = 1;
+  EXPECT_EQ(state(), Verdict::State::kDegraded);
+  sides_.client.attempted = 10;
+  sides_.client.reset = 0;
+  engine_.cores[0].shard.tx_no_memory = 1;
+  EXPECT_EQ(state(), Verdict::State::kDegraded);
+  sides_.impaired = true;
+  EXPECT_EQ(state(), Verdict::State::kValid);
+  sides_.drained = false;
+  EXPECT_EQ(state(), Verdict::State::kDegraded);
+}
+
+}  // namespace
+}  // namespace pollux::app
