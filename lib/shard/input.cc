@@ -1,5 +1,7 @@
 // Frames in: which connection, listener or record each is for, and what follows.
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "shard/shard_core.h"
 #include "tcp/time_wait.h"
@@ -278,7 +280,9 @@ ShardCore::Touched ShardCore::arrive_icmp(const ParsedFrame& frame) {
 void ShardCore::echo(const ParsedFrame& frame) {
   RawReply* reply = push_raw();
   if (reply == nullptr) return;
-  reply->size = static_cast<std::uint32_t>(write_echo_reply(reply->bytes, link_to(frame.source), frame));
+  const std::span<std::byte> room =
+      std::span{reply->bytes}.first(std::min<std::size_t>(RawReply::kCapacity, plain_frame_size()));
+  reply->size = static_cast<std::uint32_t>(write_echo_reply(room, link_to(frame.source), frame));
   if (reply->size == 0) {
     raw_replies_.unpush();
   } else {

@@ -201,7 +201,9 @@ std::size_t ShardCore::build_segment(std::uint32_t index, const TxFrame& frame, 
     }
   }
   const std::uint32_t room = frame.capacity - static_cast<std::uint32_t>(kMaxTcpHeaders);
-  const bool large = frame.capacity > plain_frame_size();
+  // A frame may have more room than was asked for; that alone makes the device no cutter.
+  const bool tso = tcb.key().local.is_v4() ? device.tso : device.tso_ipv6;
+  const bool large = tso && frame.capacity > plain_frame_size();
   const auto out = tcb.poll_transmit(large ? room - room % tcb.smss() : 0, env_);
   if (!out) return 0;
   TcpFrameSpec spec;

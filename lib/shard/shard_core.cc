@@ -121,14 +121,14 @@ void ShardCore::close_listeners() {
   for (std::uint16_t id = 0; id < listeners_.size(); ++id) close_listener(id);
 }
 
-std::optional<Instant> ShardCore::next_due(Instant now) const {
+std::optional<Instant> ShardCore::next_due(Instant) const {
   std::optional<Instant> due;
   const auto earlier = [&](std::optional<Instant> t) {
     if (t && (!due || *t < *due)) due = t;
   };
   earlier(wheel_.next_due());
   earlier(half_open_.next_due());
-  earlier(time_wait_.next_due(now));
+  earlier(time_wait_.next_due());
   if (waiting_head_ != kNone || !neighbours_.idle()) earlier(neighbour_tick_);
   return due;
 }

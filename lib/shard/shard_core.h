@@ -145,7 +145,7 @@ class ShardCore {
   // The next connection with something to send, or kNone; it leaves the ready list.
   std::uint32_t next_ready();
   // Room for a whole packet of the MTU.
-  std::uint32_t plain_frame_size() const { return config_.mtu + 18u; }
+  std::uint32_t plain_frame_size() const { return config_.mtu + (config_.vlan == 0 ? 14u : 18u); }
   // The device had no memory for a frame; counted. Always false.
   bool note_no_frame() {
     ++shard_counters_.tx_no_memory;
