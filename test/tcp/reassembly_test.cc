@@ -111,9 +111,8 @@ TEST(Reassembly, TooManyHolesDoNotKeepOutWhatIsInOrder) {
 
 TEST(Reassembly, WindowFullOfTinyHolesStillTakesTheTextInOrder) {  // CVE-2018-5390, and F-Stack's stall
   TestConnection c = established({.config = {.receive_buffer = 60000, .window_scaling = false}, .application_reads = false});
-  for (std::int64_t i = 0; i < 5000; ++i) c.peer_sends(data("x").seq(3 + 2 * i).ack(1));
+  for (std::int64_t i = 0; i < 1200; ++i) c.peer_sends(data("x").seq(3 + 2 * i).ack(1));
   c.take_all_sent();
-  const std::string text = pattern(1460);
   for (std::int64_t seq = 1; seq < 14600; seq += 1460) {
     c.peer_sends(data(pattern(1460)).seq(seq).ack(1));
     EXPECT_GE(c.rcv_nxt(), seq + 1460);
