@@ -204,18 +204,18 @@ constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
 constexpr std::array kOptions{
     OptionSpec{"port", 'p', "SPEC", "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
                "afpacket:IFACE, a PCI address or a DPDK vdev", kAll, false, set_text<&Options::port>, show_text<&Options::port>},
-    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kAll, true, add_address,
+    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kServe, true, add_address,
                [](const Options& o) { return show_addresses(o, false); }},
-    OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable", kAll, true,
+    OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable", kServe, true,
                add_address_range, [](const Options& o) { return show_addresses(o, true); }},
-    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kAll, true, add_gateway,
+    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kServe, true, add_gateway,
                [](const Options& o) {
                  Json shown = Json::array();
                  for (const IpAddress& address : o.shard.gateways) shown.push_back(to_string(address));
                  return shown;
                }},
     OptionSpec{"cores", 0, "LIST", "CPUs to poll on, such as 2,4-6", kAll, false, set_cores, show_member<&Options::cores>},
-    OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kAll, false,
+    OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kServe, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 256, o.workers); },
                show_member<&Options::workers>},
     OptionSpec{"pipeline", 0, "", "the first core moves packets for the others", kServe, false, set_switch<&Options::pipeline>,
