@@ -204,6 +204,24 @@ TEST(NeighbourTable, AnUnsolicitedChangeIsNoProofOfReachability) {  // RFC 4861,
   EXPECT_EQ(n.table.state(host(1)), kReachable);
 }
 
+TEST(NeighbourTable, AStrangerWhoRepeatsWhatIsKnownChangesNothing) {
+  Neighbours n;
+  n.resolve(host(1), kStart);
+  n.heard(host(1), kMac, kStart);
+  n.heard(host(1), kMac, kStart + 20s, false);
+  EXPECT_EQ(n.table.state(host(1)), kReachable);
+  EXPECT_EQ(n.resolve(host(1), kStart + 31s).state, kProbing);  // not confirmed by it either
+}
+
+TEST(NeighbourTable, ARemovedEntryLeavesItsPlace) {
+  Neighbours n{2};
+  for (int i = 0; i < 10; ++i) {
+    for (std::uint32_t h = 0; h < 2; ++h) ASSERT_TRUE(n.table.add_static(host(h), kMac));
+    for (std::uint32_t h = 0; h < 2; ++h) ASSERT_TRUE(n.table.remove(host(h)));
+  }
+  EXPECT_EQ(n.table.size(), 0u);
+}
+
 TEST(NeighbourTable, AStaticEntryNeitherMovesNorExpiresNorGoes) {
   Neighbours n{3};
   ASSERT_TRUE(n.table.add_static(host(1), kMac));
