@@ -62,8 +62,8 @@ TEST(CloseWait, UnreadTextCanStillBeRead) {
 }
 
 TEST(CloseWait, ReadingSendsNoWindowUpdate) {  // nobody is left to send into it
-  TestConnection c = established(
-      {.config = {.receive_buffer = 4000, .window_scaling = false}, .application_reads = false});
+  TestConnection c =
+      established({.config = {.receive_buffer = 4000, .window_scaling = false}, .application_reads = false});
   const std::string text = pattern(static_cast<std::size_t>(c.right_edge()) - 1);
   c.peer_sends(data(text.substr(0, 1400)).seq(1).ack(1));
   c.peer_sends(data(text.substr(1400, 1400)).fin().seq(1401).ack(1));

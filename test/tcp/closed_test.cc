@@ -56,8 +56,8 @@ TEST(Closed, ResetIsMadeFromTheSegmentAlone) {
 }
 
 TEST(Closed, EverySegmentButARstIsReset) {
-  for (const SegmentSpec& spec : {syn(), syn().ack(1), syn().fin(), ack(1), data("x").ack(1), data("x"), fin(),
-                                  fin().ack(1), no_flags()}) {
+  for (const SegmentSpec& spec :
+       {syn(), syn().ack(1), syn().fin(), ack(1), data("x").ack(1), data("x"), fin(), fin().ack(1), no_flags()}) {
     TestConnection c = closed();
     EXPECT_EQ(c.peer_sends(spec), Verdict::kReset);
     EXPECT_EQ(c.sent_count(), 1u);

@@ -51,7 +51,8 @@ TEST(Established, FirstFinBeyondTheWindowIsCutOffWithTheText) {
 }
 
 TEST(Established, FirstInAZeroWindowOnlyRcvNxtWithoutTextIsAcceptable) {
-  TestConnection c = established({.config = {.receive_buffer = 100, .window_scaling = false}, .application_reads = false});
+  TestConnection c =
+      established({.config = {.receive_buffer = 100, .window_scaling = false}, .application_reads = false});
   c.peer_sends(data(pattern(static_cast<std::size_t>(c.right_edge() - 1))).seq(1).ack(1));
   c.sleep(500ms);
   c.take_all_sent();

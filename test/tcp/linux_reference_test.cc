@@ -38,14 +38,16 @@ struct Cell {
 };
 
 void check(std::initializer_list<Cell> cells) {
-  for (const Cell& cell : cells) EXPECT_EQ(cell.answer(), cell.ours != nullptr ? cell.ours : cell.on_linux) << cell.name;
+  for (const Cell& cell : cells)
+    EXPECT_EQ(cell.answer(), cell.ours != nullptr ? cell.ours : cell.on_linux) << cell.name;
 }
 
 // A listener's answer: its decision, and then a TCB's.
 std::string listener(SegmentSpec spec, std::string_view flags) {
   Segment segment;
   const auto has = [&](char f) { return flags.find(f) != std::string_view::npos; };
-  segment.flags = {.fin = has('F'), .syn = has('S'), .rst = has('R'), .psh = has('P'), .ack = has('.'), .urg = has('U')};
+  segment.flags = {
+      .fin = has('F'), .syn = has('S'), .rst = has('R'), .psh = has('P'), .ack = has('.'), .urg = has('U')};
   const Verdict verdict = arrives_in_listen(segment);
   if (verdict == Verdict::kReset) return reset_for(segment).with_ack ? "RA" : "R";
   if (verdict != Verdict::kContinue) return "silence";
@@ -97,7 +99,8 @@ TEST(LinuxReference, EstablishedRstAndSyn) {
       {"RST in-window +1000", "A alive", [] { return in_established(rst().seq(1001)); }},
       {"RST at right edge-1", "A alive", [] { return in_established(rst().seq(established().right_edge() - 1)); }},
       {"RST out-of-window -1", "silence alive", [] { return in_established(rst().seq(0)); }},
-      {"RST out-of-window +2^31", "silence alive", [] { return in_established(rst().seq(1 + (std::int64_t{1} << 31))); }},
+      {"RST out-of-window +2^31", "silence alive",
+       [] { return in_established(rst().seq(1 + (std::int64_t{1} << 31))); }},
       {"SYN exact", "A alive", [] { return in_established(syn().seq(1)); }},
       {"SYN in-window", "A alive", [] { return in_established(syn().seq(100)); }},
       {"SYN old (-1000)", "A alive", [] { return in_established(syn().seq(-999)); }},
@@ -120,7 +123,8 @@ TEST(LinuxReference, EstablishedAckAndText) {
       {"ACK -70000 (below MAX.SND.WND) data", "A alive", [&] { return in_established(behind(70000)); }},
       {"ACK -2^31 data", "A alive", [&] { return in_established(behind(std::int64_t{1} << 31)); }},
       {"data entirely old (-10,len5)", "A alive", [] { return in_established(data("abcde").seq(-9).ack(1)); }},
-      {"data beyond window", "A alive", [] { return in_established(data("abc").seq(established().right_edge()).ack(1)); }},
+      {"data beyond window", "A alive",
+       [] { return in_established(data("abc").seq(established().right_edge()).ack(1)); }},
       {"URG ptr beyond data", "A alive", [] { return in_established(data("abc").seq(1).ack(1).urg(1000)); }},
       {"URG ptr 0", "A alive", [] { return in_established(data("abc").seq(1).ack(1).urg(0)); }},
   });

@@ -82,7 +82,7 @@ TEST(Listen, SynAckHasTheOptionsThatWereOffered) {
 
 TEST(Listen, OptionsThatWeHaveSwitchedOffAreNotAnswered) {
   Conditions given{.config = {.timestamps = false, .window_scaling = false},
-              .peer = {.wscale = std::uint8_t{7}, .ts = 1u, .sack_permitted = true}};
+                   .peer = {.wscale = std::uint8_t{7}, .ts = 1u, .sack_permitted = true}};
   TestConnection c{given};
   c.peer_opens(c.peer_syn());
   const Sent answer = c.expect_sent(syn().ack(1));

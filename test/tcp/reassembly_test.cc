@@ -110,7 +110,8 @@ TEST(Reassembly, TooManyHolesDoNotKeepOutWhatIsInOrder) {
 }
 
 TEST(Reassembly, WindowFullOfTinyHolesStillTakesTheTextInOrder) {  // CVE-2018-5390, and F-Stack's stall
-  TestConnection c = established({.config = {.receive_buffer = 60000, .window_scaling = false}, .application_reads = false});
+  TestConnection c =
+      established({.config = {.receive_buffer = 60000, .window_scaling = false}, .application_reads = false});
   for (std::int64_t i = 0; i < 1200; ++i) c.peer_sends(data("x").seq(3 + 2 * i).ack(1));
   c.take_all_sent();
   for (std::int64_t seq = 1; seq < 14600; seq += 1460) {

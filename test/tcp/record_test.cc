@@ -91,7 +91,8 @@ TEST(HandshakeRecords, AnswerAsTheTcbDid) {  // each kind of segment, the same v
 }
 
 TEST(HandshakeRecords, KeepTheOptionsOfTheListener) {
-  const Conditions given{.options = {.nodelay = true, .keep_alive = {.on = true}, .user_timeout = 7s, .ttl = 9, .tos = 0x20}};
+  const Conditions given{
+      .options = {.nodelay = true, .keep_alive = {.on = true}, .user_timeout = 7s, .ttl = 9, .tos = 0x20}};
   TestConnection c = syn_received(given);
   through_handshake_record(c);
   EXPECT_TRUE(c.tcb().nodelay());
@@ -123,20 +124,10 @@ TEST(TimeWaitRecords, KeepTheNumbers) {
 }
 
 TEST(TimeWaitRecords, AnswerAsTheTcbDid) {
-  const std::vector<SegmentSpec> kinds{fin().seq(1).ack(2),
-                                       ack(2).seq(2),
-                                       ack(2).seq(1),
-                                       ack(1).seq(2),
-                                       ack(3).seq(2),
-                                       data("x").seq(2).ack(2),
-                                       data("x").seq(-5).ack(2),
-                                       rst().seq(2),
-                                       rst().seq(1),
-                                       syn().seq(3),
-                                       syn().seq(2),
-                                       syn().seq(-100000),
-                                       syn().seq(100).ack(2),
-                                       no_flags().seq(2)};
+  const std::vector<SegmentSpec> kinds{
+      fin().seq(1).ack(2),      ack(2).seq(2),    ack(2).seq(1), ack(1).seq(2), ack(3).seq(2), data("x").seq(2).ack(2),
+      data("x").seq(-5).ack(2), rst().seq(2),     rst().seq(1),  syn().seq(3),  syn().seq(2),  syn().seq(-100000),
+      syn().seq(100).ack(2),    no_flags().seq(2)};
   for (const Conditions& given : offers()) {
     for (const SegmentSpec& kind : kinds) {
       TestConnection plain = time_wait(given);

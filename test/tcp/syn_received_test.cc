@@ -95,7 +95,8 @@ TEST(SynReceived, FifthWithoutAckIsDropped) {
 }
 
 TEST(SynReceived, FifthUnacceptableAckIsReset) {  // <SEQ=SEG.ACK><CTL=RST>; the connection stays
-  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{2}, std::int64_t{100000}, std::int64_t{0x7fffffff}}) {
+  for (const std::int64_t n :
+       {std::int64_t{0}, std::int64_t{-1}, std::int64_t{2}, std::int64_t{100000}, std::int64_t{0x7fffffff}}) {
     for (const SegmentSpec& spec : {ack(n), data("x").ack(n), fin().ack(n)}) {
       TestConnection c = syn_received();
       EXPECT_EQ(c.peer_sends(spec), Verdict::kReset) << n;

@@ -33,7 +33,8 @@ TEST(SynSent, SynAckCompletesTheHandshake) {
 // First, check the ACK bit: SEG.ACK =< ISS or SEG.ACK > SND.NXT -> <SEQ=SEG.ACK><CTL=RST>, stay.
 // 3.5.2, group 2.
 TEST(SynSent, FirstUnacceptableAckIsReset) {
-  for (const std::int64_t n : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{2}, std::int64_t{100000}, std::int64_t{0x7fffffff}}) {
+  for (const std::int64_t n :
+       {std::int64_t{0}, std::int64_t{-1}, std::int64_t{2}, std::int64_t{100000}, std::int64_t{0x7fffffff}}) {
     for (const SegmentSpec& spec : {ack(n).seq(0), syn().ack(n), fin().ack(n).seq(0), data("x").ack(n).seq(0)}) {
       TestConnection c = syn_sent();
       EXPECT_EQ(c.peer_sends(spec), Verdict::kReset) << n;

@@ -15,8 +15,8 @@ void expect_unchanged(const TestConnection& c, const Place& p) {
 void unacceptable_segments_are_acknowledged_and_dropped(const Place& p) {
   const std::int64_t window = p.connection().right_edge() - p.rcv_nxt;
   ASSERT_GT(window, 0);
-  for (const std::int64_t seq : {p.rcv_nxt - 1, p.rcv_nxt - 70000, p.rcv_nxt + window, p.rcv_nxt + window + 1,
-                                 p.rcv_nxt + 0x7fffffff}) {
+  for (const std::int64_t seq :
+       {p.rcv_nxt - 1, p.rcv_nxt - 70000, p.rcv_nxt + window, p.rcv_nxt + window + 1, p.rcv_nxt + 0x7fffffff}) {
     SCOPED_TRACE(seq);
     TestConnection without_text = p.connection();
     EXPECT_EQ(without_text.peer_sends(ack(p.snd_una).seq(seq)), Verdict::kOutOfWindow);
@@ -31,8 +31,9 @@ void unacceptable_segments_are_acknowledged_and_dropped(const Place& p) {
 }
 
 void rst_at_rcv_nxt_ends_the_connection(const Place& p) {
-  for (const SegmentSpec& spec : {rst().seq(p.rcv_nxt), rst().seq(p.rcv_nxt).ack(p.snd_una), rst().seq(p.rcv_nxt).ack(99999),
-                                  data("why").flags("R").seq(p.rcv_nxt)}) {  // the last: SHLD-2
+  for (const SegmentSpec& spec :
+       {rst().seq(p.rcv_nxt), rst().seq(p.rcv_nxt).ack(p.snd_una), rst().seq(p.rcv_nxt).ack(99999),
+        data("why").flags("R").seq(p.rcv_nxt)}) {  // the last: SHLD-2
     TestConnection c = p.connection();
     EXPECT_EQ(c.peer_sends(spec), Verdict::kConnectionReset);
     EXPECT_EQ(c.state(), State::kClosed);
@@ -69,8 +70,8 @@ void rst_outside_the_window_is_dropped(const Place& p) {
 
 void any_syn_is_challenged(const Place& p) {
   const std::int64_t edge = p.connection().right_edge();
-  for (const std::int64_t seq : {std::int64_t{0}, p.rcv_nxt - 1000, p.rcv_nxt - 1, p.rcv_nxt, p.rcv_nxt + 1, edge - 1, edge,
-                                 p.rcv_nxt + 0x7fffffff}) {
+  for (const std::int64_t seq : {std::int64_t{0}, p.rcv_nxt - 1000, p.rcv_nxt - 1, p.rcv_nxt, p.rcv_nxt + 1, edge - 1,
+                                 edge, p.rcv_nxt + 0x7fffffff}) {
     for (const SegmentSpec& spec : {syn().seq(seq), syn().seq(seq).ack(p.snd_una), syn().fin().seq(seq)}) {
       TestConnection c = p.connection();
       EXPECT_EQ(c.peer_sends(spec), Verdict::kChallengedSyn) << seq;

@@ -43,19 +43,19 @@ void abort_sends_a_reset(const Place& p);
 void keep_alive_probes_of_the_peer_are_answered(const Place& p);
 
 // A test for each of them.
-#define POLLUX_SYNCHRONIZED_CHECKS(Suite, place)                                                                    \
-  TEST(Suite, FirstUnacceptableSegmentsAreAcknowledgedAndDropped) {                                                 \
-    unacceptable_segments_are_acknowledged_and_dropped(place);                                                      \
-  }                                                                                                                 \
-  TEST(Suite, SecondRstAtRcvNxtEndsTheConnection) { rst_at_rcv_nxt_ends_the_connection(place); }                    \
-  TEST(Suite, SecondRstElsewhereInTheWindowIsChallenged) { rst_elsewhere_in_the_window_is_challenged(place); }      \
-  TEST(Suite, SecondRstOutsideTheWindowIsDropped) { rst_outside_the_window_is_dropped(place); }                     \
-  TEST(Suite, FourthAnySynIsChallenged) { any_syn_is_challenged(place); }                                           \
-  TEST(Suite, FifthSegmentsWithoutAckAreDropped) { segments_without_ack_are_dropped(place); }                       \
-  TEST(Suite, FifthAckOfUnsentIsChallengedAndDropped) { ack_of_unsent_is_challenged_and_dropped(place); }           \
-  TEST(Suite, FifthVeryOldAckIsChallengedAndDropped) { very_old_ack_is_challenged_and_dropped(place); }             \
-  TEST(Suite, ChallengesAreLimited) { challenges_are_limited(place); }                                              \
-  TEST(Suite, KeepAliveProbesOfThePeerAreAnswered) { keep_alive_probes_of_the_peer_are_answered(place); }           \
+#define POLLUX_SYNCHRONIZED_CHECKS(Suite, place)                                                               \
+  TEST(Suite, FirstUnacceptableSegmentsAreAcknowledgedAndDropped) {                                            \
+    unacceptable_segments_are_acknowledged_and_dropped(place);                                                 \
+  }                                                                                                            \
+  TEST(Suite, SecondRstAtRcvNxtEndsTheConnection) { rst_at_rcv_nxt_ends_the_connection(place); }               \
+  TEST(Suite, SecondRstElsewhereInTheWindowIsChallenged) { rst_elsewhere_in_the_window_is_challenged(place); } \
+  TEST(Suite, SecondRstOutsideTheWindowIsDropped) { rst_outside_the_window_is_dropped(place); }                \
+  TEST(Suite, FourthAnySynIsChallenged) { any_syn_is_challenged(place); }                                      \
+  TEST(Suite, FifthSegmentsWithoutAckAreDropped) { segments_without_ack_are_dropped(place); }                  \
+  TEST(Suite, FifthAckOfUnsentIsChallengedAndDropped) { ack_of_unsent_is_challenged_and_dropped(place); }      \
+  TEST(Suite, FifthVeryOldAckIsChallengedAndDropped) { very_old_ack_is_challenged_and_dropped(place); }        \
+  TEST(Suite, ChallengesAreLimited) { challenges_are_limited(place); }                                         \
+  TEST(Suite, KeepAliveProbesOfThePeerAreAnswered) { keep_alive_probes_of_the_peer_are_answered(place); }      \
   static_assert(true, "to be followed by a semicolon")
 
 }  // namespace pollux::tcp::test

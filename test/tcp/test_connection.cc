@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "base/mutant.h"
 #include "wire/tcp_options.h"
 
 namespace pollux::tcp {
@@ -40,8 +41,14 @@ FlowKey key_of(bool ipv6) {
 
 SegmentSpec& SegmentSpec::flags(std::string_view letters) {
   const auto has = [&](char c) { return letters.find(c) != std::string_view::npos; };
-  flags_ = {.fin = has('F'), .syn = has('S'), .rst = has('R'), .psh = has('P'),
-            .ack = has('.'), .urg = has('U'), .ece = has('E'), .cwr = has('W')};
+  flags_ = {.fin = has('F'),
+            .syn = has('S'),
+            .rst = has('R'),
+            .psh = has('P'),
+            .ack = has('.'),
+            .urg = has('U'),
+            .ece = has('E'),
+            .cwr = has('W')};
   exact_psh_ = true;
   return *this;
 }
@@ -85,6 +92,14 @@ std::string pattern(std::size_t size, std::size_t from) {
   }
   return text;
 }
+
+#ifdef POLLUX_ASSERTIONS
+// POLLUX_MUTANT=5 seeds that bug (base/mutant.h), to see which tests find it.
+const int kMutant = [] {
+  if (const char* number = std::getenv("POLLUX_MUTANT")) selected_mutant = std::atoi(number);
+  return selected_mutant;
+}();
+#endif
 
 bool ipv6_by_default() { return std::getenv("POLLUX_TEST_IPV6") != nullptr; }
 
@@ -527,8 +542,11 @@ Sent TestConnection::expect_sent(const SegmentSpec& spec, std::source_location w
   if (!same) {
     wanted.wnd = spec.wnd_.value_or(sent->wnd);
     wanted.up = spec.urg_;
-    wanted.options = {.mss = spec.mss_, .wind_shift = spec.wscale_, .sack_permitted = spec.sack_permitted_,
-                      .ts = spec.ts_, .sack = {}};
+    wanted.options = {.mss = spec.mss_,
+                      .wind_shift = spec.wscale_,
+                      .sack_permitted = spec.sack_permitted_,
+                      .ts = spec.ts_,
+                      .sack = {}};
     ADD_FAILURE() << "expected\n  " << to_string(wanted) << "\nsent\n  " << to_string(*sent);
   }
   return *sent;

@@ -122,9 +122,9 @@ class TestConnection {
   ~TestConnection();
 
   // --- Opening ---
-  void user_opens();                              // active
-  void peer_opens(const SegmentSpec& its_syn);    // passive: a listener gets it
-  SegmentSpec peer_syn() const;                   // a SYN with the options of Conditions::peer
+  void user_opens();                            // active
+  void peer_opens(const SegmentSpec& its_syn);  // passive: a listener gets it
+  SegmentSpec peer_syn() const;                 // a SYN with the options of Conditions::peer
 
   // --- Verbs ---
   Verdict peer_sends(const SegmentSpec& spec);
@@ -215,7 +215,9 @@ class TestConnection {
     std::unique_ptr<Tcb> tcb = std::make_unique<Tcb>();
   };
 
-  Env env() const { return {.now = now_, .config = world_->config, .stores = world_->stores, .counters = world_->counters}; }
+  Env env() const {
+    return {.now = now_, .config = world_->config, .stores = world_->stores, .counters = world_->counters};
+  }
   static std::int64_t relative(SeqNum n, SeqNum base) { return static_cast<std::int32_t>(n.value() - base.value()); }
 
   Segment segment_of(const SegmentSpec& spec, std::span<std::byte> text) const;
@@ -248,13 +250,13 @@ class TestConnection {
   int closed_events_ = 0;
 
   // For what must hold of every segment we send.
-  std::int64_t peer_edge_ = 1;                  // right edge of the peer's window, never taken back
+  std::int64_t peer_edge_ = 1;  // right edge of the peer's window, never taken back
   std::optional<std::int64_t> highest_ack_;
-  std::uint8_t our_shift_ = 0;                  // a TIME-WAIT record has forgotten it
+  std::uint8_t our_shift_ = 0;  // a TIME-WAIT record has forgotten it
   std::optional<std::int64_t> our_edge_;
   std::optional<std::int64_t> fin_at_;
   std::optional<std::uint32_t> last_tsval_;
-  std::string trace_;                           // packetdrill lines, printed when a test fails
+  std::string trace_;  // packetdrill lines, printed when a test fails
 };
 
 std::ostream& operator<<(std::ostream& out, const Sent& sent);
@@ -263,10 +265,10 @@ std::ostream& operator<<(std::ostream& out, const Sent& sent);
 
 TestConnection closed(const Conditions& given = {});
 TestConnection syn_sent(Conditions given = {});
-TestConnection syn_received(const Conditions& given = {});         // from LISTEN
-TestConnection syn_received_active(Conditions given = {});         // by a simultaneous open
+TestConnection syn_received(const Conditions& given = {});  // from LISTEN
+TestConnection syn_received_active(Conditions given = {});  // by a simultaneous open
 TestConnection established(const Conditions& given = {});
-TestConnection fin_wait_1(const Conditions& given = {});           // shutdown: the application goes on reading
+TestConnection fin_wait_1(const Conditions& given = {});  // shutdown: the application goes on reading
 TestConnection fin_wait_2(const Conditions& given = {});
 TestConnection close_wait(const Conditions& given = {});
 TestConnection closing(const Conditions& given = {});

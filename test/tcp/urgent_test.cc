@@ -70,14 +70,16 @@ TEST(Urgent, PointerBeyondTheSegmentAndPointerZero) {
 }
 
 TEST(Urgent, IsToldInAZeroWindow) {  // MUST-66
-  TestConnection c = established({.config = {.receive_buffer = 4000, .window_scaling = false}, .application_reads = false});
+  TestConnection c =
+      established({.config = {.receive_buffer = 4000, .window_scaling = false}, .application_reads = false});
   while (c.tcb().rcv_wnd() > 0) {
     c.peer_sends(data(pattern(std::min<std::size_t>(1000, c.tcb().rcv_wnd()))).seq(c.rcv_nxt()).ack(1));
     c.sleep(50ms);
   }
   c.peer_sends(ack(1).seq(c.rcv_nxt()).urg(10));
   EXPECT_TRUE(c.events().urgent);
-  TestConnection with_text = established({.config = {.receive_buffer = 1000, .window_scaling = false}, .application_reads = false});
+  TestConnection with_text =
+      established({.config = {.receive_buffer = 1000, .window_scaling = false}, .application_reads = false});
   with_text.peer_sends(data(pattern(1000)).seq(1).ack(1));
   with_text.sleep(50ms);
   ASSERT_EQ(with_text.tcb().rcv_wnd(), 0u);

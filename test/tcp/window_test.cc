@@ -420,9 +420,8 @@ TEST(Window, OutOfOrderTextDoesNotShrinkIt) {  // SHLD-14
 }
 
 TEST(Window, ScaledWindowNeverLeavesItsRightEdgeForRounding) {  // SHLD-14; the harness watches each ACK
-  TestConnection c = established({.config = {.receive_buffer = 1 << 24},
-                                  .peer = {.wscale = std::uint8_t{0}},
-                                  .application_reads = false});
+  TestConnection c = established(
+      {.config = {.receive_buffer = 1 << 24}, .peer = {.wscale = std::uint8_t{0}}, .application_reads = false});
   ASSERT_GE(c.tcb().rcv_shift(), 8);
   for (int i = 0; i < 300; ++i) {
     c.peer_sends(data(pattern(static_cast<std::size_t>(1 + i % 7))).seq(c.rcv_nxt()).ack(1));
