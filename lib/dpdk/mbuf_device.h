@@ -225,6 +225,7 @@ class MbufDevice {
   // mbufs set aside for allocate().
   std::size_t spares() const { return spares_; }
   W& wire() { return wire_; }
+  const W& wire() const { return wire_; }
 
  private:
   rte_mbuf* join(rte_mbuf* mbuf) {

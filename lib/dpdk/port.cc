@@ -2,6 +2,7 @@
 
 #include <net/if.h>
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
@@ -188,10 +189,15 @@ rte_mempool* make_pool(const std::string& name, std::uint32_t count, std::uint16
   return rte_pktmbuf_pool_create(name.c_str(), count, cache, 0, room, numa_node);
 }
 
-std::size_t pool_memory(std::size_t count, std::size_t room) {
+std::size_t pool_memory(std::size_t count, std::size_t room, bool huge_pages) {
   constexpr std::size_t kObjectHeader = RTE_CACHE_LINE_SIZE;
   constexpr std::size_t kRingEntry = sizeof(void*);
-  return count * (room + sizeof(rte_mbuf) + kObjectHeader + 2 * kRingEntry);
+  const std::size_t page = huge_pages ? std::size_t{2} << 20 : std::size_t{4} << 10;
+  const std::size_t object = room + sizeof(rte_mbuf) + kObjectHeader;
+  // An object that is larger than a page takes whole ones.
+  const std::size_t objects = object > page ? count * ((object + page - 1) / page * page)
+                                            : (count + page / object - 1) / (page / object) * page;
+  return objects + count * 2 * kRingEntry;
 }
 
 RxChecksum rx_policy(const PortConfig& config, PortKind kind, const std::string& driver, std::uint64_t capable) {
@@ -222,10 +228,10 @@ const char* word_for(RxChecksum policy) {
 
 }  // namespace
 
-std::size_t port_memory(const PortConfig& config) {
+std::size_t port_memory(const PortConfig& config, bool huge_pages) {
   constexpr std::size_t kDriver = std::size_t{2} << 20;  // descriptor rings and the like, per queue
-  const std::size_t per_queue =
-      pool_memory(mbufs_needed(config), data_room(config)) + pool_memory(config.large_mbufs, kLargeRoom) + kDriver;
+  const std::size_t per_queue = pool_memory(mbufs_needed(config), data_room(config), huge_pages) +
+                                pool_memory(config.large_mbufs, kLargeRoom, huge_pages) + kDriver;
   return config.queues * per_queue;
 }
 
@@ -362,7 +368,7 @@ Done Port::make_pools(const PortConfig& config) {
     const bool large = config.large_mbufs != 0;
     large_pools_.push_back(large ? make_pool(name + "L", config.large_mbufs, kLargeRoom, numa_node_) : nullptr);
     if (pools_.back() == nullptr || (large && large_pools_.back() == nullptr)) {
-      const std::size_t mb = (port_memory(config) >> 20) + 1;
+      const std::size_t mb = (port_memory(config, rte_eal_has_hugepages() != 0) >> 20) + 1;
       return unexpected("no memory for the packets of port " + name_ + ", " + std::to_string(queues_) + " queues of " +
                         std::to_string(mbufs_needed(config)) + " mbufs: " + rte_strerror(rte_errno) + "\n  it takes " +
                         std::to_string(mb) +

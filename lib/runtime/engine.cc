@@ -130,6 +130,7 @@ struct Engine::Impl {
   }
 
   void plan_ports();
+  std::size_t memory_mb(bool huge_pages) const;
   std::size_t memory_mb() const;
   Done start_eal();
   Done open_ports();
@@ -219,18 +220,27 @@ void Engine::Impl::plan_ports() {
   }
 }
 
-std::size_t Engine::Impl::memory_mb() const {
+std::size_t Engine::Impl::memory_mb(bool huge_pages) const {
   constexpr std::size_t kRest = std::size_t{32} << 20;  // rings, EAL's and the drivers' own
   std::size_t bytes = kRest;
-  for (const Opened& o : opened) bytes += dpdk::port_memory(o.config) * (o.spec.is_pair() ? 2 : 1);
+  for (const Opened& o : opened) bytes += dpdk::port_memory(o.config, huge_pages) * (o.spec.is_pair() ? 2 : 1);
   return (bytes >> 20) + 1;
+}
+
+// EAL takes huge pages where as much as it is told of is free in them.
+std::size_t Engine::Impl::memory_mb() const {
+  if (options.memory_mb != 0) return options.memory_mb;
+  const std::size_t with = memory_mb(true);
+  const bool fits = options.hugepages == dpdk::HugePages::kRequire ||
+                    (options.hugepages == dpdk::HugePages::kAuto && dpdk::free_huge_mb() >= with);
+  return fits ? with : memory_mb(false);
 }
 
 Done Engine::Impl::start_eal() {
   const KeepAffinity kept;
   dpdk::EalOptions eal_options;
   eal_options.huge_pages = options.hugepages;
-  eal_options.memory_mb = options.memory_mb != 0 ? options.memory_mb : memory_mb();
+  eal_options.memory_mb = memory_mb();
   eal_options.cpus = {cpus.front()};
   eal_options.verbose = options.verbose;
   eal_options.extra = options.eal_arguments;

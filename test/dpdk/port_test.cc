@@ -78,8 +78,9 @@ TEST(Port, TooLittleMemoryIsAnErrorThatSaysHowMuchItTakes) {
 }
 
 TEST(Port, MemoryIsEstimatedFromAbove) {
-  EXPECT_GT(port_memory({.queues = 1, .mbufs = 8192}), std::size_t{8192} * 2304);
-  EXPECT_EQ(port_memory({.queues = 4}), 4 * port_memory({.queues = 1}));
+  EXPECT_GT(port_memory({.queues = 1, .mbufs = 8192}, true), std::size_t{8192} * 2304);
+  EXPECT_GT(port_memory({.queues = 1, .mbufs = 8192}, false), std::size_t{8192} * 4096);
+  EXPECT_EQ(port_memory({.queues = 4}, true), 4 * port_memory({.queues = 1}, true));
 }
 
 TEST(KernelOwns, KnowsLoopback) {
