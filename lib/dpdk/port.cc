@@ -1,6 +1,7 @@
 #include "dpdk/port.h"
 
 #include <net/if.h>
+#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -15,6 +16,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -187,6 +190,26 @@ Expected<std::uint16_t, std::string> create(const PortSpec& spec, const std::str
 rte_mempool* make_pool(const std::string& name, std::uint32_t count, std::uint16_t room, int numa_node) {
   const unsigned cache = count >= 2 * kPoolCache ? kPoolCache : 0;
   return rte_pktmbuf_pool_create(name.c_str(), count, cache, 0, room, numa_node);
+}
+
+// Runs `body` there and waits.
+void on_interrupt_thread(const std::function<void()>& body) {
+  struct Call {
+    const std::function<void()>& body;
+    std::promise<void> done;
+  } call{body, {}};
+  const auto run = [](void* argument) {
+    auto* c = static_cast<Call*>(argument);
+    std::promise<void> done_here = std::move(c->done);  // *c goes as soon as it is set
+    c->body();
+    done_here.set_value();
+  };
+  std::future<void> done = call.done.get_future();
+  if (rte_eal_alarm_set(1, run, &call) == 0) {
+    done.wait();
+  } else {
+    body();
+  }
 }
 
 std::size_t pool_memory(std::size_t count, std::size_t room, bool huge_pages) {
@@ -436,7 +459,13 @@ void Port::read_rss() {
 
 Port::~Port() {
   rte_eth_dev_stop(id_);
-  rte_eth_dev_close(id_);
+  if (driver_ == "net_memif") {
+    // When one end of a pair goes, the other's is taken down on EAL's interrupt thread: closing
+    // it here at the same moment would free its queues twice (22.11).
+    on_interrupt_thread([this] { rte_eth_dev_close(id_); });
+  } else {
+    rte_eth_dev_close(id_);
+  }
   if (rings_ != nullptr) rings_->drain();
   if (kind_ != PortKind::kPci && !name_.empty()) rte_eal_hotplug_remove("vdev", name_.c_str());
   for (auto* pools : {&pools_, &large_pools_}) {
