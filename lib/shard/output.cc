@@ -9,7 +9,7 @@ namespace pollux {
 namespace {
 
 constexpr Duration kNeighbourTick = 100ms;
-constexpr std::size_t kNeighboursPerTick = 64;
+constexpr std::size_t kNeighboursPerTick = 256;  // the whole table within half a second
 
 }  // namespace
 
