@@ -226,6 +226,7 @@ bool Shard<A>::transmit_connection(std::uint32_t index, D& device, TxFrame& fram
     if (!frame && device.tx_room() > 0) frame = device.allocate(wanted);
     if (!frame) {
       core_.put_back(index);
+      core_.settle(index);  // what it sent already may need a timer before the device takes more
       return device.tx_room() > 0 ? core_.note_no_frame() : false;
     }
     TxOffload offload;

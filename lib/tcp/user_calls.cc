@@ -43,11 +43,12 @@ Expected<std::uint32_t, UserError> Tcb::send(std::span<const std::byte> text, En
   Transmission& tx = begin_transmission(env);
   const std::uint32_t wanted = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), send_room(env)));
   const std::uint32_t taken = tx.buffer.append_copy(env.stores.slices, text.first(wanted));
-  if (taken < text.size()) tx.app_waits = true;
   if (taken == 0 && tx.buffer.empty()) {  // no block is free, and no acknowledgment will come to say when one is
+    tx.app_waits = false;                 // or `writable` would say at once that there is room
     end_transmission_if_idle(env);
     return unexpected(UserError::kInsufficientResources);
   }
+  if (taken < text.size()) tx.app_waits = true;
   tx.pushed = text_end(env);
   may_transmit_ = true;
   ASSERT(invariants_hold(env));
@@ -57,6 +58,8 @@ Expected<std::uint32_t, UserError> Tcb::send(std::span<const std::byte> text, En
 Expected<std::uint32_t, UserError> Tcb::send_reference(std::span<const std::byte> text, Env& env) {
   if (auto ok = sendable(state_, reason_, flag(kCloseWanted)); !ok) return unexpected(ok.error());
   if (text.empty()) return 0u;
+  // It would wait for room that there never is.
+  if (text.size() > env.config.send_buffer) return unexpected(UserError::kInsufficientResources);
   Transmission& tx = begin_transmission(env);
   if (text.size() > send_room(env)) {
     tx.app_waits = true;

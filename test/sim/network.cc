@@ -1,0 +1,551 @@
+#include "network.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/siphash.h"
+
+namespace pollux::sim {
+namespace {
+
+constexpr Duration kNextTurn = 10us;  // between turns of a host that has not done everything yet
+constexpr std::uint64_t kStill = 200'000;
+constexpr std::size_t kTimerBudget = 64;
+constexpr HashKey kLogKey{0x706f6c6c75782073, 0x696d756c61746f72};
+
+LinkDirection outward(int host) { return host == 0 ? LinkDirection::kLeftToRight : LinkDirection::kRightToLeft; }
+
+Impairment impairment_of(const NetworkConfig& config) {
+  Impairment i;
+  i.delay = config.one_way;
+  i.loss = config.loss;
+  i.reorder = config.reorder;
+  i.reorder_delay = std::max<Duration>(config.one_way / 2, 2ms);
+  i.duplicate = config.duplicate;
+  return i;
+}
+
+FlowKey turned(const FlowKey& key) { return {key.remote, key.local, key.remote_port, key.local_port}; }
+
+bool later(Instant a, std::uint64_t na, Instant b, std::uint64_t nb) { return a != b ? a > b : na > nb; }
+
+std::string seconds(Duration d) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6f", std::chrono::duration<double>(d).count());
+  return text;
+}
+
+}  // namespace
+
+// --- Making ---
+
+Network::Network(NetworkConfig config)
+    : config_{std::move(config)},
+      random_{config_.seed},
+      now_{config_.start},
+      oracle_{[this](const WireView& view) { return stream_of(view); }, [this](std::string what) { fail(std::move(what)); }},
+      link_{link_config()} {
+  link_.deliver_until(now_);
+  link_.drop_if([this](LinkDirection way, std::span<const std::byte>) {
+    return cut_[way == LinkDirection::kLeftToRight ? 0 : 1];
+  });
+  for (int host = 0; host < 2; ++host) make_host(host);
+  if (const char* path = std::getenv("TEST_PCAP")) {
+    if (auto writer = PcapWriter::create(path)) capture_ = std::move(*writer);
+  }
+}
+
+Network::~Network() {
+  if (capture_) capture_->flush();
+}
+
+LinkConfig Network::link_config() const {
+  LinkConfig link;
+  link.left_to_right = config_.wire ? (*config_.wire)[0] : impairment_of(config_);
+  link.right_to_left = config_.wire ? (*config_.wire)[1] : impairment_of(config_);
+  link.seed = config_.seed ^ 0x6c696e6b;
+  link.buffers = 16384;
+  link.features.max_frame = 9216;
+  return link;
+}
+
+IpAddress Network::address(int host, bool v4) const {
+  if (v4) return IpAddress::v4(0xc6120001u + static_cast<std::uint32_t>(host));  // 198.18.0.1
+  return IpAddress::parse(host == 0 ? "2001:2::1" : "2001:2::2").value();
+}
+
+ShardConfig Network::shard_config(int host) const {
+  ShardConfig config;
+  config.tcp = config_.tcp[static_cast<std::size_t>(host)];
+  config.addresses = {{{address(host, true), 24}}, {{address(host, false), 64}}};
+  config.mac = MacAddress{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(host + 1)}};
+  Random keys{config_.seed * 2 + static_cast<std::uint64_t>(host)};
+  for (HashKey* key : {&config.keys.flow, &config.keys.isn, &config.keys.timestamp}) *key = {keys(), keys()};
+  config.keys.random_seed = keys();
+  config.max_connections = 256;
+  config.max_half_open = 256;
+  config.max_time_wait_v4 = 1024;
+  config.max_time_wait_v6 = 1024;
+  config.send_blocks = 2048;
+  config.held_segments = 2048;
+  config.max_destinations = 4;
+  config.first_port = 40000;
+  config.last_port = 41023;
+  config.pages = Pages::kOrdinary;
+  if (config_.shard) config_.shard(config, host);
+  return config;
+}
+
+void Network::make_host(int host) {
+  const auto h = static_cast<std::size_t>(host);
+  const ShardConfig config = shard_config(host);
+  hosts_[h].device = std::make_unique<SimDevice>(host == 0 ? link_.left() : link_.right(), config_.device[h],
+                                                 config.mtu, random_.fork());
+  hosts_[h].device->observe(
+      [this, host](std::span<const std::byte> frame) {
+        log(static_cast<std::uint64_t>(host) + 1, frame);
+        if (capture_) capture_->write(now_, frame);
+        oracle_.sent(host, frame, now_);
+        if (keep_frames_ == 0) return;
+        if (frames_.size() == keep_frames_) frames_.pop_front();
+        frames_.push_back({now_, host, {frame.begin(), frame.end()}});
+      },
+      [this, host](std::span<const std::byte> frame) {
+        log(static_cast<std::uint64_t>(host) + 3, frame);
+        oracle_.delivered(host, frame, now_);
+      });
+  oracle_.set_limits(host, {config.mtu, config.tcp.receive_buffer});
+  hosts_[h].app = std::make_unique<SimApp>(*this, host);
+  hosts_[h].shard = std::make_unique<SimShard>(config, *hosts_[h].app, now_);
+  hosts_[h].burst.resize(config_.burst[h]);
+  hosts_[h].snd_nxt.resize(config.max_connections);
+  ListenSpec listen;
+  listen.port = kPort;
+  listen.backlog = config_.backlog;
+  if (!hosts_[h].shard->listen(listen)) fail("LISTEN was refused");
+}
+
+// --- Flows ---
+
+Plan Network::manual() {
+  Plan plan;
+  plan.finish = Finish::kManual;
+  return plan;
+}
+
+Flow& Network::add_flow(int client, bool v4, const Plan& client_plan, const Plan& server_plan) {
+  flows_.push_back(std::make_unique<Flow>());
+  Flow& flow = *flows_.back();
+  flow.number = static_cast<int>(flows_.size());
+  for (int s = 0; s < 2; ++s) {
+    Side& side = flow.sides[static_cast<std::size_t>(s)];
+    side.flow = &flow;
+    side.index = s;
+    side.host = s == 0 ? client : 1 - client;
+    side.plan = s == 0 ? client_plan : server_plan;
+    side.stream = Stream{random_()};
+    side.random = random_.fork();
+    side.progress = now_;
+  }
+  if (server_plan.start == Start::kEcho) flow.sides[1].stream = flow.sides[0].stream;
+  flow.key = {address(client, v4), address(1 - client, v4), 0, kPort};
+  for (const Side& side : flow.sides) flow.may_fail |= loses_data(side.plan.finish);
+  return flow;
+}
+
+bool Network::connect(Flow& flow, std::uint16_t local_port) {
+  Side& side = flow.sides[0];
+  ConnectSpec spec;
+  spec.remote = flow.key.remote;
+  spec.remote_port = flow.key.remote_port;
+  spec.local = flow.key.local;
+  spec.local_port = local_port;
+  spec.user = number_of(side);
+  spec.options.nodelay = side.plan.nodelay;
+  const auto id = shard(side.host).connect(spec, now_);
+  if (!id) {
+    connect_error_ = id.error();
+    return false;
+  }
+  side.id = *id;
+  side.progress = now_;
+  flow.key = core(side.host).tcb(id->index).key();
+  by_key_[pollux::to_string(flow.key)] = &flow;
+  return true;
+}
+
+void Network::connect_both(Flow& flow) {
+  flow.simultaneous = true;
+  flow.key.local_port = static_cast<std::uint16_t>(2000 + flow.number);
+  flow.key.remote_port = static_cast<std::uint16_t>(3000 + flow.number);
+  by_key_[pollux::to_string(flow.key)] = &flow;
+  for (Side& side : flow.sides) {
+    const FlowKey key = side.index == 0 ? flow.key : turned(flow.key);
+    ConnectSpec spec;
+    spec.remote = key.remote;
+    spec.remote_port = key.remote_port;
+    spec.local = key.local;
+    spec.local_port = key.local_port;
+    spec.user = number_of(side);
+    const auto id = shard(side.host).connect(spec, now_);
+    if (!id) return fail("a simultaneous OPEN was refused");
+    side.id = *id;
+  }
+}
+
+std::pair<Endpoint, Endpoint> Network::connected_pair(const Plan& client_plan, const Plan& server_plan) {
+  Flow& flow = add_flow(0, true, client_plan, server_plan);
+  if (!connect(flow)) fail("connect was refused");
+  run_until_idle();
+  if (!flow.sides[0].opened || !flow.sides[1].opened) fail("the pair did not connect");
+  return {client(flow), server(flow)};
+}
+
+Side* Network::accepting_side(int host, const FlowKey& key) {
+  const auto found = by_key_.find(pollux::to_string(turned(key)));
+  if (found == by_key_.end() || found->second->sides[1].host != host) return nullptr;
+  return &found->second->sides[1];
+}
+
+std::uint64_t Network::number_of(const Side& side) const {
+  return static_cast<std::uint64_t>(side.flow->number) * 2 + static_cast<std::uint64_t>(side.index);
+}
+
+Side* Network::side(std::uint64_t number) {
+  return &flows_[static_cast<std::size_t>(number / 2 - 1)]->sides[static_cast<std::size_t>(number % 2)];
+}
+
+std::optional<Stream> Network::stream_of(const WireView& v) {
+  const FlowKey key{v.source, v.destination, v.source_port, v.destination_port};
+  if (const auto found = by_key_.find(pollux::to_string(key)); found != by_key_.end()) return found->second->sides[0].stream;
+  if (const auto found = by_key_.find(pollux::to_string(turned(key))); found != by_key_.end())
+    return found->second->sides[1].stream;
+  fail("a SYN for no flow: " + to_string(v));
+  return std::nullopt;
+}
+
+// What an application may be told at the end, by what both sides did.
+void Network::judge_end(const Side& side) {
+  const Flow& flow = *side.flow;
+  const Side& peer = side.peer();
+  const std::string who =
+      " (flow " + std::to_string(flow.number) + ", side " + std::to_string(side.index) + ", " +
+      std::to_string(side.received) + " of " + std::to_string(peer.sent) + " received, reason " +
+      std::to_string(static_cast<int>(side.reason)) + ")";
+  switch (side.reason) {
+    case tcp::Reason::kNone:
+      return fail("over for no reason" + who);
+    case tcp::Reason::kFinished:
+      if (!side.eof || !side.shut || side.received != peer.sent) fail("finished before everything was there" + who);
+      return;
+    case tcp::Reason::kAborted:
+      if (!side.rude) fail("aborted, which nobody asked for" + who);
+      return;
+    case tcp::Reason::kReset: {
+      // The peer may be gone for good: then its last acknowledgment was lost, and we have everything.
+      const bool peer_done = peer.closed && peer.reason == tcp::Reason::kFinished && side.eof && side.shut;
+      if (!peer.rude && !side.rude && !peer_done && !flow.may_fail) fail("reset, which nobody asked for" + who);
+      return;
+    }
+    case tcp::Reason::kRefused:
+    case tcp::Reason::kTimedOut:
+    case tcp::Reason::kUnreachable:
+      if (!flow.may_fail) fail("given up" + who);
+      return;
+  }
+}
+
+// --- Time ---
+
+void Network::at(Instant when, std::function<void()> what) {
+  due_.push_back({when, ++due_number_, std::move(what)});
+  std::push_heap(due_.begin(), due_.end(),
+                 [](const Due& a, const Due& b) { return later(a.when, a.number, b.when, b.number); });
+}
+
+void Network::run_due() {
+  while (!due_.empty() && due_.front().when <= now_) {
+    std::pop_heap(due_.begin(), due_.end(),
+                  [](const Due& a, const Due& b) { return later(a.when, a.number, b.when, b.number); });
+    const Due due = std::move(due_.back());
+    due_.pop_back();
+    due.what();
+  }
+}
+
+bool Network::with(Side& side, const std::function<void(Conn)>& what) {
+  return shard(side.host).with(side.id, now_, what);
+}
+
+void Network::with_later(Side& side, Duration wait, std::function<void(Conn, Side&)> what) {
+  at(now_ + wait, [this, &side, what = std::move(what)] { with(side, [&](Conn conn) { what(conn, side); }); });
+}
+
+void Network::resume_later(Side& side, Duration wait) {
+  at(now_ + wait, [this, &side] {
+    side.resume_pending = false;
+    shard(side.host).resume(side.id, now_);
+  });
+}
+
+std::optional<Instant> Network::next_event(bool ignore_idle) const {
+  std::optional<Instant> next;
+  const auto earlier = [&](std::optional<Instant> t) {
+    if (t && (!next || *t < *next)) next = t;
+  };
+  earlier(link_.next_due());
+  if (!due_.empty()) earlier(due_.front().when);
+  if (link_.arrived()) earlier(now_ + kNextTurn);
+  for (const Host& host : hosts_) {
+    if (host.shard->has_output()) earlier(now_ + kNextTurn);
+    const ShardCore& core = host.shard->core();
+    if (!ignore_idle || !core.neighbours().idle()) earlier(host.shard->next_due(now_));
+    earlier(core.half_open().next_due());
+    core.for_each([&](std::uint32_t index) {
+      const tcp::Tcb& tcb = core.tcb(index);
+      if (!ignore_idle || !tcb.keep_alive_on()) earlier(tcb.next_deadline(now_));
+    });
+  }
+  return next;
+}
+
+void Network::run_until_idle(Duration at_most) {
+  const Instant end = now_ + at_most;
+  while (!failed()) {
+    const std::optional<Instant> next = next_event(true);
+    if (!next || *next > end) return;
+    step(*next);
+  }
+}
+
+bool Network::run_until(const std::function<bool()>& done, Duration at_most) {
+  const Instant end = now_ + at_most;
+  while (!failed()) {
+    if (done()) return true;
+    const std::optional<Instant> next = next_event(false);
+    if (!next || *next > end) {
+      now_ = std::max(now_, end);
+      link_.deliver_until(now_);
+      return done();
+    }
+    step(*next);
+  }
+  return false;
+}
+
+void Network::sleep(Duration time) {
+  run_until([] { return false; }, time);
+}
+
+void Network::step(Instant to) {
+  if (to > now_) {
+    now_ = to;
+    still_ = 0;
+  } else if (++still_ > kStill) {
+    return fail("time stands still");
+  }
+  ++events_;
+  link_.deliver_until(now_);
+  run_due();
+  for (int host = 0; host < 2 && !failed(); ++host) turn(host);
+}
+
+// What a worker does in one turn (lib/runtime/worker.h), with everything checked that can be.
+void Network::turn(int host) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  h.device->begin_turn();
+  oracle_.begin_turn(host, now_);
+  const std::size_t n = h.device->receive(h.burst);
+  const auto received = std::span{h.burst}.first(n);
+  h.shard->receive(received, now_);
+  h.device->recycle(received);
+  h.shard->run_timers(now_, kTimerBudget);
+  check_timers(host);
+  if (h.shard->core().tcp_counters().verdicts[static_cast<std::size_t>(tcp::Verdict::kNoMemory)] > 0 ||
+      h.shard->core().counters().table_full > 0 || h.shard->core().counters().replies_dropped > 0) {
+    oracle_.excuse_late_acks(host);
+  }
+  note_before_transmit(host);
+  h.shard->transmit(*h.device, now_);
+  check_connections(host);
+  oracle_.end_turn(host, h.shard->has_output());
+}
+
+// --- Checks ---
+
+void Network::fail(std::string what) {
+  if (failures_.size() < 10) failures_.push_back("at " + seconds(now_ - config_.start) + " s: " + std::move(what));
+}
+
+// No timer is late, and none will be slept through.
+void Network::check_timers(int host) {
+  SimShard& s = shard(host);
+  const ShardCore& core = s.core();
+  const std::optional<Instant> next = s.next_due(now_);
+  core.for_each([&](std::uint32_t index) {
+    const std::optional<Instant> due = core.tcb(index).next_deadline(now_);
+    if (!due) return;
+    if (*due + 1ms < now_) fail("a timer did not come up: " + pollux::to_string(core.tcb(index).key()));
+    if (!next || *due + 1ms < *next) fail("a deadline that nobody will wake for: " + pollux::to_string(core.tcb(index).key()));
+  });
+}
+
+void Network::note_before_transmit(int host) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  const ShardCore& core = h.shard->core();
+  core.for_each([&](std::uint32_t index) { h.snd_nxt[index] = core.tcb(index).snd().nxt; });
+}
+
+void Network::check_connections(int host) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  ShardCore& core = h.shard->core();
+  core.for_each([&](std::uint32_t index) {
+    const tcp::Tcb& tcb = core.tcb(index);
+    if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
+    // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow.
+    const bool advanced = h.snd_nxt[index] < tcb.snd().nxt && tcp::synchronized(tcb.state());
+    if (advanced && tcb.flight_size() > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
+      fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
+    }
+    // Something that must be answered keeps a timer.
+    const bool waits = tcb.snd().una != tcb.snd().nxt || tcb.unsent(core.env()) > 0;
+    if (tcb.state() != tcp::State::kClosed && waits && !tcb.wants_to_transmit() && !tcb.next_deadline(now_)) {
+      fail("something is outstanding and no timer runs: " + pollux::to_string(tcb.key()));
+    }
+  });
+}
+
+std::size_t Network::connections() const {
+  std::size_t n = 0;
+  for (const Host& host : hosts_) {
+    const ShardCore& core = host.shard->core();
+    n += core.connections() + core.half_open().size() + core.time_wait().size();
+  }
+  return n;
+}
+
+void Network::check_nothing_left() {
+  for (int host = 0; host < 2; ++host) {
+    ShardCore& core = shard(host).core();
+    const auto none = [&](std::size_t n, const char* of) {
+      if (n != 0) fail("host " + std::to_string(host) + " has " + std::to_string(n) + " left: " + of);
+    };
+    none(core.connections(), "TCBs");
+    none(core.half_open().size(), "half-open records");
+    none(core.time_wait().size(), "TIME-WAIT records");
+    none(core.ports().total().in_use, "ports in use");
+    none(core.ports().total().in_time_wait, "ports in TIME-WAIT");
+    none(core.stores().transmissions.size(), "transmissions");
+    none(core.stores().slices.slices.size(), "slices");
+    none(core.stores().slices.blocks.size(), "blocks");
+    none(core.stores().queues.size(), "receive queues");
+    none(core.stores().held.size(), "held segments");
+    const tcp::Counters& tcp = core.tcp_counters();
+    for (const std::int64_t state : tcp.states) none(static_cast<std::size_t>(state), "connections in a state, as counted");
+    // Every frame and every segment is accounted for.
+    const ShardCounters& shard = core.counters();
+    std::uint64_t verdicts = shard.no_listener + shard.backlog_full + shard.half_open_full;
+    for (const std::uint64_t v : tcp.verdicts) verdicts += v;
+    if (verdicts != tcp.segments_received) fail("segments received and their verdicts do not add up");
+    if (shard.rx_frames != device(host).received()) fail("frames received do not add up");
+    const TimeWaitTable::Counters& tw = core.time_wait().counters();
+    if (tw.entered != tw.expired + tw.reused + tw.evicted) fail("TIME-WAIT's counters do not add up");
+  }
+  if (link_.outstanding() != 0) fail(std::to_string(link_.outstanding()) + " packets are still out");
+}
+
+// --- The wire ---
+
+void Network::heal() {
+  cut_ = {};
+  for (int host = 0; host < 2; ++host) {
+    Impairment clean;
+    clean.delay = std::min<Duration>(config_.one_way, 50ms);
+    link_.impair(outward(host), clean);
+    DeviceFaults faults = config_.device[static_cast<std::size_t>(host)];
+    faults.no_frame = 0;
+    faults.corrupt = 0;
+    device(host).set_faults(faults);
+  }
+}
+
+void Network::impair(int from_host, const Impairment& impairment) { link_.impair(outward(from_host), impairment); }
+
+void Network::inject(int host, std::span<const std::byte> frame) {
+  ImpairedLink::End& end = host == 0 ? link_.right() : link_.left();
+  const TxFrame to = end.allocate(static_cast<std::uint32_t>(frame.size()));
+  if (!to) return;
+  std::copy(frame.begin(), frame.end(), to.data);
+  end.send(to, static_cast<std::uint32_t>(frame.size()), {});
+  end.flush();
+}
+
+// --- The log ---
+
+void Network::log(std::uint64_t tag, std::span<const std::byte> bytes) {
+  const std::array<std::uint64_t, 4> entry = {log_hash_, tag, static_cast<std::uint64_t>(now_.time_since_epoch().count()),
+                                              siphash13(kLogKey, bytes)};
+  log_hash_ = siphash13_of(kLogKey, entry);
+}
+
+void Network::note_event(const Side& side, char what) {
+  const std::array<std::uint64_t, 4> entry = {number_of(side), static_cast<std::uint64_t>(what), side.sent, side.received};
+  log(5, std::as_bytes(std::span{entry}));
+}
+
+// --- Endpoint ---
+
+void Endpoint::send_all(std::uint64_t bytes) {
+  side_->plan.total = side_->sent + bytes;
+  network_->with_later(*side_, Duration{0}, [n = network_](Conn conn, Side& side) { n->pump(conn, side); });
+}
+
+void Endpoint::shutdown() {
+  side_->shut = true;
+  network_->with(*side_, [](Conn conn) { conn.shutdown(); });
+}
+
+void Endpoint::close() {
+  side_->shut = side_->rude = true;
+  network_->allow_reset(key());
+  side_->flow->may_fail = true;
+  network_->with(*side_, [](Conn conn) { conn.close(); });
+}
+
+void Endpoint::abort() {
+  side_->shut = side_->rude = true;
+  network_->allow_reset(key());
+  network_->with(*side_, [](Conn conn) { conn.abort(); });
+}
+
+void Endpoint::shutdown_on_eof() { side_->plan.finish = Finish::kShutdownAtEof; }
+
+void Endpoint::stop_reading() {
+  side_->plan.read_chunk = 0;
+  side_->plan.read_pause_length = std::chrono::hours{24 * 365};
+}
+
+void Endpoint::read_on() {
+  side_->plan.read_chunk = UINT32_MAX;
+  side_->resume_pending = false;
+  network_->resume_later(*side_, Duration{0});
+}
+
+FlowKey Endpoint::key() const { return side_->index == 0 ? side_->flow->key : turned(side_->flow->key); }
+
+tcp::State Endpoint::state() const {
+  const ShardCore& core = network_->core(side_->host);
+  const std::uint32_t index = core.find(side_->id);
+  if (index != ShardCore::kNone) return core.tcb(index).state();
+  return core.time_wait().find(key()) ? tcp::State::kTimeWait : tcp::State::kClosed;
+}
+
+const tcp::Tcb& Endpoint::tcb() const {
+  const ShardCore& core = network_->core(side_->host);
+  const std::uint32_t index = core.find(side_->id);
+  CHECK(index != ShardCore::kNone);
+  return core.tcb(index);
+}
+
+}  // namespace pollux::sim

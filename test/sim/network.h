@@ -1,0 +1,214 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "device/impaired_link.h"
+#include "device/pcap_writer.h"
+#include "flow.h"
+#include "rules.h"
+#include "shard/shard.h"
+#include "sim_app.h"
+#include "sim_device.h"
+#include "wire_oracle.h"
+
+namespace pollux::sim {
+
+using SimShard = Shard<SimApp>;
+
+// What a simulated world is made of.
+struct NetworkConfig {
+  std::uint64_t seed = 1;
+  Duration one_way = 10ms;
+  double loss = 0;
+  double reorder = 0;
+  double duplicate = 0;
+  std::array<tcp::Config, 2> tcp{};
+  // The rest, where a test wants it otherwise. `shard` comes last and may change what was chosen before.
+  std::optional<std::array<Impairment, 2>> wire;  // by sender; instead of the four above
+  std::array<DeviceFaults, 2> device{};
+  std::array<std::size_t, 2> burst = {64, 64};
+  Instant start{std::chrono::hours{24 * 49} + std::chrono::hours{17}};  // the milliseconds wrap a quarter hour later
+  std::function<void(ShardConfig&, int host)> shard;
+  std::uint32_t backlog = 1024;
+};
+
+class Network;
+
+// One end of a flow, in a test's hands.
+class Endpoint {
+ public:
+  Endpoint() = default;
+  Endpoint(Network& network, Side& side) : network_{&network}, side_{&side} {}
+
+  void send_all(std::uint64_t bytes);
+  void shutdown();  // half close
+  void close();
+  void abort();
+  void shutdown_on_eof();
+  void stop_reading();  // text stays where it is, from now on
+  void read_on();
+
+  tcp::State state() const;
+  const Side& side() const { return *side_; }
+  Side& side() { return *side_; }
+  FlowKey key() const;
+  int host() const { return side_->host; }
+  // The TCB; there must be one.
+  const tcp::Tcb& tcb() const;
+  std::uint64_t received() const { return side_->received; }
+  bool received_all() const { return side_->received == side_->peer().plan.total; }
+
+ private:
+  Network* network_ = nullptr;
+  Side* side_ = nullptr;
+};
+
+// Two hosts with a shard each, a wire between them, and a clock that jumps to whatever
+// happens next. The same configuration and the same calls give the same event log.
+//
+// After every event it checks the TCBs' invariants, every frame that was sent, every
+// byte that was delivered, and that no deadline is forgotten. The first complaint stops it.
+class Network {
+ public:
+  explicit Network(NetworkConfig config);
+  ~Network();
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  // --- Flows ---
+
+  // A flow between the hosts, not yet opened; `client`: which host opens it.
+  Flow& add_flow(int client, bool v4, const Plan& client_plan, const Plan& server_plan);
+  // The client connects; false if that was refused at once (error() says why).
+  bool connect(Flow& flow, std::uint16_t local_port = 0);
+  std::optional<ConnectError> error() const { return connect_error_; }
+  // Both connect to each other (RFC 9293, 3.5, figure 7); the flow's server listens nowhere.
+  void connect_both(Flow& flow);
+  // Opened, and idle.
+  std::pair<Endpoint, Endpoint> connected_pair(const Plan& client = manual(), const Plan& server = manual());
+  static Plan manual();
+  std::vector<std::unique_ptr<Flow>>& flows() { return flows_; }
+  Endpoint client(Flow& flow) { return {*this, flow.sides[0]}; }
+  Endpoint server(Flow& flow) { return {*this, flow.sides[1]}; }
+  IpAddress address(int host, bool v4) const;
+  static constexpr std::uint16_t kPort = 80;
+
+  // --- Time ---
+
+  Instant now() const { return now_; }
+  // Until nothing is in flight or about to be done; TIME-WAIT, keep-alive and idle connections are left alone.
+  void run_until_idle(Duration at_most = std::chrono::minutes{30});
+  // Until `done` says so; false when it did not within `at_most`.
+  bool run_until(const std::function<bool()>& done, Duration at_most);
+  void sleep(Duration time);
+  void at(Instant when, std::function<void()> what);
+
+  // --- The wire ---
+
+  void drop(FrameMatch match) { link_.drop_if(match.rule()); }
+  void heal();  // no faults any more
+  void partition(int from_host, bool cut) { cut_[static_cast<std::size_t>(from_host)] = cut; }
+  void impair(int from_host, const Impairment& impairment);
+  // Puts a frame on the wire towards `host`, as if the other host had sent it.
+  void inject(int host, std::span<const std::byte> frame);
+  // Frames that were sent so far, newest last; kept only after keep_frames(). What was injected is not among them.
+  struct Kept {
+    Instant at;
+    int from;
+    std::vector<std::byte> frame;
+  };
+  void keep_frames(std::size_t newest) { keep_frames_ = newest; }
+  const std::deque<Kept>& frames() const { return frames_; }
+
+  // --- What there is ---
+
+  SimShard& shard(int host) { return *hosts_[static_cast<std::size_t>(host)].shard; }
+  const ShardCore& core(int host) const { return hosts_[static_cast<std::size_t>(host)].shard->core(); }
+  SimDevice& device(int host) { return *hosts_[static_cast<std::size_t>(host)].device; }
+  WireOracle& oracle() { return oracle_; }
+  // TCBs, half-open and TIME-WAIT records of both hosts.
+  std::size_t connections() const;
+  // Nothing is left anywhere, counters add up: for when every connection is over.
+  void check_nothing_left();
+
+  bool failed() const { return !failures_.empty(); }
+  const std::vector<std::string>& failures() const { return failures_; }
+  std::uint64_t log_hash() const { return log_hash_; }
+  std::uint64_t events() const { return events_; }
+  // Something other than text is to count as a complaint.
+  void fail(std::string what);
+
+  // --- For the applications ---
+
+  Side* accepting_side(int host, const FlowKey& key);
+  std::uint64_t number_of(const Side& side) const;
+  Side* side(std::uint64_t number);
+  void note_event(const Side& side, char what);
+  void judge_end(const Side& side);
+  void allow_reset(const FlowKey& key_of_sender) { oracle_.allow_reset(key_of_sender); }
+  // Calls `what` after `wait`, if the connection still exists then.
+  void with_later(Side& side, Duration wait, std::function<void(Conn, Side&)> what);
+  void resume_later(Side& side, Duration wait);
+  bool with(Side& side, const std::function<void(Conn)>& what);
+  void pump(Conn conn, Side& side) { hosts_[static_cast<std::size_t>(side.host)].app->pump(conn, side); }
+
+ private:
+  struct Host {
+    std::unique_ptr<SimDevice> device;
+    std::unique_ptr<SimApp> app;
+    std::unique_ptr<SimShard> shard;
+    std::vector<Packet> burst;
+    std::vector<SeqNum> snd_nxt;  // by TCB, before transmit
+  };
+  struct Due {
+    Instant when;
+    std::uint64_t number;
+    std::function<void()> what;
+  };
+
+  ShardConfig shard_config(int host) const;
+  LinkConfig link_config() const;
+  void make_host(int host);
+  std::optional<Instant> next_event(bool ignore_idle) const;
+  void step(Instant to);
+  void turn(int host);
+  void run_due();
+  void check_timers(int host);
+  void check_connections(int host);
+  void note_before_transmit(int host);
+  void log(std::uint64_t tag, std::span<const std::byte> bytes);
+  std::optional<Stream> stream_of(const WireView& view);
+
+  NetworkConfig config_;
+  Random random_;
+  Instant now_;
+  std::vector<std::string> failures_;
+  WireOracle oracle_;
+  std::array<bool, 2> cut_{};
+  ImpairedLink link_;
+  std::array<Host, 2> hosts_;
+  std::vector<std::unique_ptr<Flow>> flows_;
+  std::map<std::string, Flow*> by_key_;  // the newest flow of each client's key
+  std::vector<Due> due_;                 // a heap
+  std::uint64_t due_number_ = 0;
+  std::uint64_t log_hash_ = 0;
+  std::uint64_t events_ = 0;
+  std::uint64_t still_ = 0;  // events since time last moved
+  std::optional<ConnectError> connect_error_;
+  std::size_t keep_frames_ = 0;
+  std::deque<Kept> frames_;
+  std::optional<PcapWriter> capture_;
+};
+
+}  // namespace pollux::sim

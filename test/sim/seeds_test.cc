@@ -1,0 +1,83 @@
+// Whole worlds from seeds. A failure prints the line that runs it again.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <unistd.h>
+
+#include "scenario.h"
+
+namespace pollux::sim {
+namespace {
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
+}
+
+// An assertion in the core ends the program; which seed it was must be known all the same.
+volatile std::uint64_t current_seed = 0;
+
+constexpr unsigned kSecondsPerSeed = 5;  // a seed that takes longer loops
+
+void tell_seed(int) {
+  char line[64];
+  const int n = std::snprintf(line, sizeof line, "\nTEST_SEED=%llu\n", static_cast<unsigned long long>(current_seed));
+  if (write(STDOUT_FILENO, line, static_cast<std::size_t>(n)) < 0) _exit(2);
+}
+
+void expect_pass(std::uint64_t seed, const Outcome& outcome) {
+  for (const std::string& failure : outcome.failures) {
+    ADD_FAILURE() << failure << "\nTEST_SEED=" << seed << "\nwith " << outcome.features;
+  }
+}
+
+TEST(Seeds, EveryWorldComesToAGoodEnd) {
+  const std::uint64_t first = number_from("TEST_SEED", 1);
+  const std::uint64_t count = std::getenv("TEST_SEED") != nullptr ? 1 : number_from("POLLUX_SIM_SEEDS", 200);
+  const auto tell_and_exit = [](int signal) {
+    tell_seed(signal);
+    std::_Exit(3);
+  };
+  std::signal(SIGABRT, tell_seed);
+  std::signal(SIGSEGV, tell_and_exit);
+  std::signal(SIGALRM, tell_and_exit);
+  const auto begin = std::chrono::steady_clock::now();
+  std::uint64_t segments = 0;
+  std::uint64_t failed = 0;
+  double virtual_seconds = 0;
+  for (std::uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
+    current_seed = seed;
+    alarm(kSecondsPerSeed);
+    const Outcome outcome = run_seed(seed);
+    expect_pass(seed, outcome);
+    if (!outcome.failures.empty()) ++failed;
+    segments += outcome.segments;
+    virtual_seconds += outcome.virtual_seconds;
+  }
+  alarm(0);
+  std::signal(SIGABRT, SIG_DFL);
+  std::signal(SIGSEGV, SIG_DFL);
+  const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::printf("%llu seeds, %llu segments, %.1f virtual hours in %.1f s: %.1f seeds/s, %.0f segments/s\n",
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(segments), virtual_seconds / 3600,
+              took, static_cast<double>(count) / took, static_cast<double>(segments) / took);
+}
+
+TEST(Seeds, TheSameSeedGivesTheSameLog) {
+  for (std::uint64_t seed = 1000; seed < 1010; ++seed) {
+    const Outcome one = run_seed(seed);
+    const Outcome two = run_seed(seed);
+    EXPECT_EQ(one.log_hash, two.log_hash) << "TEST_SEED=" << seed;
+    EXPECT_EQ(one.events, two.events);
+    EXPECT_NE(one.log_hash, run_seed(seed + 100).log_hash);
+  }
+}
+
+}  // namespace
+}  // namespace pollux::sim

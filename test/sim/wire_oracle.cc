@@ -1,0 +1,266 @@
+#include "wire_oracle.h"
+
+#include <algorithm>
+
+namespace pollux::sim {
+namespace {
+
+// How far `to` stands behind `from`; offsets of one incarnation stay below 2^31.
+std::uint64_t offset(std::uint32_t from, std::uint32_t to) { return to - from; }
+bool behind(std::uint64_t o) { return o >= (std::uint64_t{1} << 31); }
+bool newer(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) > 0; }
+
+constexpr Duration kLatestAck = 500ms;  // MUST-40
+constexpr std::size_t kSynsKept = 8;
+constexpr Duration kSlack = 10ms;       // a device that is full, a burst that waits its turn
+
+}  // namespace
+
+void WireOracle::Coverage::add(std::uint64_t from, std::uint64_t to) {
+  if (to <= from) return;
+  auto piece = pieces_.upper_bound(from);
+  if (piece != pieces_.begin() && std::prev(piece)->second >= from) --piece;
+  while (piece != pieces_.end() && piece->first <= to) {
+    from = std::min(from, piece->first);
+    to = std::max(to, piece->second);
+    piece = pieces_.erase(piece);
+  }
+  pieces_[from] = to;
+  const auto first = pieces_.begin();
+  if (first->first <= contiguous_) contiguous_ = std::max(contiguous_, first->second);
+}
+
+void WireOracle::complain(const std::string& what, const WireView& v) { complain_(what + ": " + to_string(v)); }
+
+std::optional<WireOracle::Edges> WireOracle::edges(const FlowKey& key) const {
+  const auto found = directions_.find(key_of(key));
+  if (found == directions_.end() || !found->second.syn || !found->second.peer) return std::nullopt;
+  const Direction& d = found->second;
+  const std::uint32_t irs = d.peer->seq;
+  return Edges{d.syn->seq + static_cast<std::uint32_t>(d.end), irs + static_cast<std::uint32_t>(d.acked),
+               irs + static_cast<std::uint32_t>(d.edge)};
+}
+
+// --- A turn ---
+
+void WireOracle::begin_turn(int, Instant) { owing_.clear(); }
+
+// What the peer sends twice it sends because it waits for an answer (RFC 9293, 3.10.7.4, first).
+void WireOracle::end_turn(int host, bool pending) {
+  for (const Key& key : owing_) {
+    Direction& d = at(key);
+    if (d.answer_owed && !pending && !excused_[static_cast<std::size_t>(host)]) {
+      complain_("text or FIN that was sent again got no answer from " + pollux::to_string(key.source) + ":" +
+                std::to_string(key.source_port));
+    }
+    d.answer_owed = false;
+  }
+  owing_.clear();
+}
+
+// --- What a host sends ---
+
+void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
+  WireView v;
+  std::string what;
+  switch (look(frame, v, what)) {
+    case Sight::kMalformed:
+      return complain_("a malformed frame was sent (" + what + ") by host " + std::to_string(host));
+    case Sight::kOther:
+      // While an address is being asked for, segments wait; what follows tells nothing of timers.
+      if (asks_for_neighbour(frame)) {
+        for (auto& [key, d] : directions_) d.resent_at.reset();
+      }
+      return;
+    case Sight::kTcp:
+      break;
+  }
+  ++segments_;
+  if (v.ip_size > limits_[static_cast<std::size_t>(host)].mtu) complain("larger than the MTU", v);
+  Direction& d = at(key_of(v));
+  d.answer_owed = false;
+  if (v.rst) return judge_reset(d, v);
+  if (v.syn && (!d.syn || d.syn->seq != v.seq)) begin_incarnation(d, v);
+  if (!d.syn) return complain("a segment before any SYN", v);
+  if (v.syn) judge_syn(host, d, v);
+  judge_text(d, v);
+  if (v.ack_bit) judge_ack(host, d, v, now);
+  if (!v.syn) judge_timestamps(d, v);
+  judge_repetition(d, v, now);
+}
+
+void WireOracle::begin_incarnation(Direction& d, const WireView& v) {
+  Direction next;
+  next.syn = Syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted};
+  next.stream = stream_of_(v);
+  next.syns_delivered = std::move(d.syns_delivered);
+  next.non_resets_delivered = d.non_resets_delivered;
+  next.resets_sent = d.resets_sent;
+  next.resets_allowed = d.resets_allowed;
+  d = std::move(next);
+}
+
+// The SYN that is answered is the one that this incarnation has taken.
+bool WireOracle::take_syn_of_peer(Direction& d, const WireView& syn_ack) {
+  const auto found = std::find_if(d.syns_delivered.rbegin(), d.syns_delivered.rend(),
+                                  [&](const Syn& syn) { return syn.seq + 1 == syn_ack.ack; });
+  if (found == d.syns_delivered.rend()) return false;
+  d.peer = *found;
+  d.peer_edge = std::max<std::uint64_t>(d.peer_edge, 1u + d.peer->wnd);
+  if (d.peer->ts) d.ts_limit = d.peer->ts->first;
+  return true;
+}
+
+void WireOracle::judge_syn(int host, Direction& d, const WireView& v) {
+  if (!v.mss) complain("a SYN without MSS", v);  // MUST-14
+  const auto headers = v.ip_size - v.options_size;
+  if (v.mss && *v.mss + headers > limits_[static_cast<std::size_t>(host)].mtu) complain("MSS larger than the MTU", v);
+  if (!v.ack_bit) return;
+  if (!d.peer && !take_syn_of_peer(d, v)) return complain("a SYN-ACK for no SYN", v);
+  // RFC 7323, 1.3 and 2.2; RFC 2018, 2: only what the SYN has offered.
+  if ((v.ts && !d.peer->ts) || (v.wind_shift && !d.peer->wind_shift) || (v.sack_permitted && !d.peer->sack_permitted)) {
+    complain("a SYN-ACK with an option that the SYN did not have", v);
+  }
+}
+
+void WireOracle::judge_text(Direction& d, const WireView& v) {
+  const std::uint64_t from = offset(d.syn->seq, v.seq);
+  if (v.length() == 0) {
+    // Pure ACKs bear SND.NXT; probes of a closed window or a silent peer, one number below SND.UNA.
+    if (behind(from) || from > d.end) complain("an ACK with a number that was never reached", v);
+    return;
+  }
+  if (behind(from)) return complain("a number before the SYN", v);
+  const std::uint64_t to = from + v.length();
+  if (!v.syn && to > d.peer_edge) complain("beyond the window that the peer has offered", v);
+  if (!v.text.empty()) {
+    if (from == 0) return complain("text in the place of the SYN", v);
+    if (d.stream && !d.stream->matches(from - 1, v.text)) complain("text that is not the application's", v);
+    if (d.fin_at && from + v.text.size() > *d.fin_at) complain("text behind the FIN", v);
+    const std::uint16_t mss = d.peer && d.peer->mss ? std::max<std::uint16_t>(*d.peer->mss, 48)
+                                                    : static_cast<std::uint16_t>(v.source.is_v4() ? 536 : 1220);
+    if (v.text.size() + v.options_size > mss) complain("more text than the peer's MSS allows", v);  // RFC 6691
+  }
+  if (v.fin) {
+    const std::uint64_t at = to - 1;
+    if (d.fin_at && *d.fin_at != at) complain("a FIN in two places", v);
+    if (!d.fin_at && at < d.end) complain("a FIN before text that was sent", v);
+    d.fin_at = at;
+  }
+  d.end = std::max(d.end, to);
+}
+
+void WireOracle::judge_ack(int host, Direction& d, const WireView& v, Instant now) {
+  if (!d.peer) return complain("an acknowledgment before the peer's SYN came", v);
+  const std::uint64_t ack = offset(d.peer->seq, v.ack);
+  std::uint64_t have = d.coverage.contiguous();
+  if (d.peer_fin == have) ++have;
+  if (behind(ack) || ack > have) return complain("an acknowledgment of what never came", v);
+  if (ack < d.acked) complain("an acknowledgment that goes back", v);
+  d.acked = std::max(d.acked, ack);
+  const unsigned shift = d.scaled() && !v.syn ? *d.syn->wind_shift : 0u;
+  const std::uint64_t window = std::uint64_t{v.wnd} << shift;
+  if (ack + window < d.edge) complain("the right edge of the window moves left", v);  // SHLD-14
+  const std::uint64_t unit = std::uint64_t{1} << shift;
+  if (window > limits_[static_cast<std::size_t>(host)].receive_buffer + unit) {
+    complain("a window larger than the buffer behind it", v);
+  }
+  d.edge = std::max(d.edge, ack + window);
+  if (d.ack_owed_since && ack >= std::min(have, d.edge)) {
+    if (now - *d.ack_owed_since > kLatestAck + kSlack && !excused_[static_cast<std::size_t>(host)]) {
+      complain("an acknowledgment more than 500 ms late", v);
+    }
+    d.ack_owed_since.reset();
+  }
+}
+
+void WireOracle::judge_timestamps(Direction& d, const WireView& v) {
+  if (!d.peer) return;
+  if (v.ts.has_value() != d.ts_in_use()) return complain("timestamps: agreed on and absent, or the other way", v);
+  if (!v.ts) return;
+  const auto [val, ecr] = *v.ts;
+  if (d.sent_ts && newer(d.last_tsval, val)) complain("a timestamp that goes back", v);
+  if (d.sent_ts && newer(d.last_tsecr, ecr)) complain("an echoed timestamp that goes back", v);
+  if (!d.ts_limit || newer(ecr, *d.ts_limit)) complain("a timestamp echoed that came behind a hole (RFC 7323, 4.3)", v);
+  d.sent_ts = true;
+  d.last_tsval = val;
+  d.last_tsecr = ecr;
+}
+
+// RFC 9293, 3.5.2: a reset answers a segment that is no reset, or comes from the application.
+void WireOracle::judge_reset(Direction& d, const WireView& v) {
+  ++d.resets_sent;
+  if (d.resets_sent > d.non_resets_delivered + d.resets_allowed) complain("a reset that nothing asked for", v);
+}
+
+// RFC 6298, 5.5: when nothing is heard, each repetition waits twice as long as the last.
+void WireOracle::judge_repetition(Direction& d, const WireView& v, Instant now) {
+  if (v.length() == 0) return;
+  const std::uint64_t from = offset(d.syn->seq, v.seq);
+  if (d.resent_at && from == d.resent_offset) {
+    const Duration gap = now - *d.resent_at;
+    if (d.resent_gap > Duration{0} && gap < 50s && gap + kSlack < d.resent_gap * 3 / 2) {
+      complain("sent again without back-off", v);
+    }
+    d.resent_gap = gap;
+  } else {
+    d.resent_gap = Duration{0};
+  }
+  d.resent_offset = from;
+  d.resent_at = now;
+}
+
+// --- What a host is given ---
+
+void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
+  WireView v;
+  std::string what;
+  if (look(frame, v, what) != Sight::kTcp) return;
+  const Key key = turned(key_of(v));
+  Direction& d = at(key);
+  if (!v.rst) ++d.non_resets_delivered;
+  d.resent_at.reset();
+  const Syn syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted};
+  if (v.syn) {
+    if (d.syns_delivered.size() == kSynsKept) d.syns_delivered.erase(d.syns_delivered.begin());
+    d.syns_delivered.push_back(syn);
+  }
+  if (!d.syn || v.rst) return;
+  // What is no SYN but acknowledges ours, or stands behind the SYN that was taken, concerns this incarnation.
+  if (v.syn && v.ack_bit && !d.peer && v.ack == d.syn->seq + 1) d.peer = syn;
+  if (!d.peer) return;
+  if (v.length() > (v.syn ? 1u : 0u)) {
+    const std::uint64_t end = offset(d.peer->seq, v.seq) + v.length();
+    if (!behind(end) && end <= d.acked) {
+      d.answer_owed = true;
+      owing_.push_back(key);
+    }
+  }
+  take_delivery(d, v, now);
+}
+
+void WireOracle::take_delivery(Direction& d, const WireView& v, Instant now) {
+  const std::uint64_t from = offset(d.peer->seq, v.seq);
+  if (v.ack_bit) {
+    const std::uint64_t ack = offset(d.syn->seq, v.ack);
+    if (behind(ack) || ack == 0 || ack > d.end) return;  // of another incarnation
+    const unsigned shift = d.scaled() && !v.syn ? *d.peer->wind_shift : 0u;
+    d.peer_edge = std::max(d.peer_edge, ack + (std::uint64_t{v.wnd} << shift));
+  }
+  // RFC 7323, 4.3: TS.Recent may come from a segment that begins at or before Last.ACK.sent.
+  if (v.ts && (v.syn || behind(from) || from <= d.acked)) {
+    if (!d.ts_limit || newer(v.ts->first, *d.ts_limit)) d.ts_limit = v.ts->first;
+  }
+  if (!v.ack_bit || v.length() == 0) return;
+  std::uint64_t text_from = from + (v.syn ? 1 : 0);
+  std::uint64_t text_to = text_from + v.text.size();
+  if (behind(text_to)) return;  // wholly before the SYN
+  if (v.fin) d.peer_fin = text_to;
+  if (behind(text_from)) text_from = 1;
+  const std::uint64_t before = d.coverage.contiguous();
+  d.coverage.add(text_from, text_to);
+  const bool grew = d.coverage.contiguous() > before && d.acked < std::min(d.coverage.contiguous(), d.edge);
+  if (grew && !d.ack_owed_since) d.ack_owed_since = now;
+}
+
+}  // namespace pollux::sim
