@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "base/random.h"
-#include "micro/cycles.h"
-#include "micro/two_shards.h"
+#include "cycles.h"
+#include "two_shards.h"
 
 namespace pollux::bench {
 namespace {
 
-constexpr int kBatches = 300;
+constexpr int kBatches = 400;
 constexpr int kTurns = 20;              // in a batch
 constexpr std::uint32_t kPerTurn = 10;  // connections opened in a turn: about 32 segments a turn each way
 
@@ -25,7 +25,7 @@ void connection(benchmark::State& state) {
   TwoShards::Sizes sizes;
   sizes.v6 = state.range(2) != 0;
   sizes.time_wait = 2 * waiting;
-  sizes.server_ports = 128;
+  sizes.server_ports = waiting > 100'000 ? 128 : 8;
   const Duration step = 10us;
   sizes.two_msl = step * static_cast<int>(waiting / kPerTurn);
   TwoShards t{sizes, closes};

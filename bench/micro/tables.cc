@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "micro/cycles.h"
-#include "micro/flows.h"
+#include "cycles.h"
+#include "flows.h"
 #include "shard/ephemeral_ports.h"
 #include "shard/flow_table.h"
 #include "shard/time_wait_table.h"

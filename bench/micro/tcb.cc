@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "micro/cycles.h"
-#include "micro/flows.h"
+#include "cycles.h"
+#include "flows.h"
 #include "wire/build.h"
 
 namespace pollux::bench {

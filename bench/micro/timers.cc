@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "micro/cycles.h"
+#include "cycles.h"
 #include "time/timer_wheel.h"
 
 namespace pollux::bench {

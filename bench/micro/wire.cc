@@ -5,8 +5,8 @@
 
 #include "base/random.h"
 #include "base/siphash.h"
-#include "micro/cycles.h"
-#include "micro/flows.h"
+#include "cycles.h"
+#include "flows.h"
 #include "shard/flow_table.h"
 #include "wire/build.h"
 #include "wire/checksum.h"

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "micro/cycles.h"
-#include "micro/direct_link.h"
-#include "micro/flows.h"
+#include "cycles.h"
+#include "direct_link.h"
+#include "flows.h"
 #include "shard/shard.h"
 
 namespace pollux::bench {
