@@ -19,7 +19,9 @@ constexpr std::int32_t kReuseAfterMs = 1000;
 Expected<ConnId, ConnectError> ShardCore::connect(const ConnectSpec& spec, Instant now) {
   env_.now = now;
   if (spec.remote_port == 0 || invalid_remote(spec.remote)) return unexpected(ConnectError::kInvalidAddress);
-  if (spec.local && !is_local(*spec.local)) return unexpected(ConnectError::kInvalidAddress);
+  if (spec.local && (!is_local(*spec.local) || spec.local->is_v4() != spec.remote.is_v4())) {
+    return unexpected(ConnectError::kInvalidAddress);
+  }
   const std::optional<IpAddress> local = spec.local ? spec.local : source_for(spec.remote);
   if (!local || !next_hop_for(spec.remote)) {
     ++shard_counters_.no_route;
