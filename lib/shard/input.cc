@@ -111,8 +111,12 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
   }
   if (HalfOpenTable::is_one(value)) return arrive_half_open(i, value, packet);
 
+  tcp::Tcb& tcb = tcbs_[value];
+  const SeqNum una = tcb.snd().una;
   tcp::Arrival arrival{frame.segment, packet, {}};
-  if (tcbs_[value].segment_arrives(arrival, env_) == tcp::Verdict::kReset) push_reset(frame);
+  if (tcb.segment_arrives(arrival, env_) == tcp::Verdict::kReset) push_reset(frame);
+  // An acknowledgment of what we sent is the best proof that it arrives (RFC 4861, 7.3.1).
+  if (tcb.snd().una != una) neighbours_.confirm({tcb.next_hop, tcb.next_hop_generation}, env_.now);
   return {value, arrival.fresh};
 }
 
@@ -130,9 +134,9 @@ void ShardCore::arrive_for_nobody(std::size_t i) {
     ++shard_counters_.bad_source;
     return;
   }
+  ++counters_.segments_received;
   const std::uint16_t listener = listeners_.find(frame.key.local, frame.key.local_port);
   if (listener != Listeners::kNone) return arrive_at_listener(i, listener, std::nullopt);
-  ++counters_.segments_received;
   ++shard_counters_.no_listener;
   if (!frame.segment.flags.rst) push_reset(frame);
 }
@@ -140,7 +144,6 @@ void ShardCore::arrive_for_nobody(std::size_t i) {
 // RFC 9293, 3.10.7.2. `above`: a sequence number that the new connection's must be above.
 void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::optional<SeqNum> above) {
   const ParsedFrame& frame = parsed_[i];
-  ++counters_.segments_received;
   const tcp::Verdict verdict = tcp::arrives_in_listen(frame.segment);
   if (verdict == tcp::Verdict::kReset) push_reset(frame);
   if (verdict != tcp::Verdict::kContinue) {
@@ -168,7 +171,7 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
   half_open_.arm(id, env_.now + config_.tcp.rto_initial);
   ++l.half_open;
   CHECK(flows_.insert(lookups_[i].hash, id));
-  ++counters_.verdicts[static_cast<std::size_t>(tcp::Verdict::kAccepted)];
+  if (!above) ++counters_.verdicts[static_cast<std::size_t>(tcp::Verdict::kAccepted)];  // else: kReopen, already
 }
 
 // In TIME-WAIT a TCB is made of the record, so that the rules stand in one place.
@@ -203,11 +206,15 @@ bool ShardCore::arrive_in_time_wait(std::size_t i, Packet& packet) {
 }
 
 // RFC 6191; RFC 9293, MAY-2: the record gives way to a new connection, whose sequence
-// numbers begin above the old one's last.
+// numbers begin above the old one's last. It stays while the listener has no room for that.
 void ShardCore::reopen(std::size_t i, const TimeWaitEntry& entry) {
-  time_wait_.remove(entry.key);
-  time_wait_over(entry);
-  arrive_at_listener(i, listeners_.find(entry.key.local, entry.key.local_port), entry.snd_nxt);
+  const std::uint16_t listener = listeners_.find(entry.key.local, entry.key.local_port);
+  const Listener& l = listeners_[listener];
+  if (l.half_open < l.spec.backlog && !half_open_.full(entry.key.local.is_v4())) {
+    time_wait_.remove(entry.key);
+    time_wait_over(entry);
+  }
+  arrive_at_listener(i, listener, entry.snd_nxt);
 }
 
 // --- Neighbours and ICMP ---
