@@ -139,6 +139,27 @@ TEST(Retransmission, NewAckEndsTheBackOff) {
   EXPECT_EQ(time_to_next(c), kRto);
 }
 
+TEST(Retransmission, BackOffStaysUntilSomethingIsMeasured) {  // RFC 6298, 5.5 and the note behind 5.7; Karn
+  TestConnection c = established();
+  c.user_sends(pattern(3 * kMss + 5));  // the last five bytes wait for Nagle
+  c.sleep(10 * kRto);                   // three time-outs
+  c.peer_sends(ack(1 + 3 * kMss).seq(1));
+  c.take_all_sent();
+  EXPECT_EQ(time_to_next(c), 8 * kRto) << "the ACK was for what was sent again";
+  c.take_all_sent();
+  c.peer_sends(ack(6 + 3 * kMss).seq(1));
+
+  TestConnection measured = established();
+  measured.user_sends(pattern(3 * kMss + 5));
+  measured.sleep(10 * kRto);
+  measured.peer_sends(ack(1 + 3 * kMss).seq(1));  // the five bytes go, for the first time
+  measured.user_sends("more");
+  measured.sleep(100ms);
+  measured.peer_sends(ack(6 + 3 * kMss).seq(1));
+  measured.take_all_sent();
+  EXPECT_LE(time_to_next(measured), kRto);
+}
+
 TEST(Retransmission, OneSegmentGoesAndThenAsManyAsSlowStartAllows) {  // RFC 5681, 3.1; MUST-19
   TestConnection c = established();
   c.user_sends(pattern(10 * kMss));

@@ -147,6 +147,9 @@ void challenges_are_limited(const Place& p) {  // once in 500 ms, for each conne
   TestConnection old_text = p.connection();
   for (int i = 0; i < 200; ++i) old_text.peer_sends(data("0123456789").seq(p.rcv_nxt - 1000).ack(p.snd_una));
   EXPECT_EQ(old_text.sent_count(), 200u);
+  TestConnection wrong_ack = p.connection();
+  for (int i = 0; i < 20; ++i) wrong_ack.peer_sends(data("x").seq(p.rcv_nxt).ack(p.snd_nxt + 1));
+  EXPECT_EQ(wrong_ack.sent_count(), 20u);
 }
 
 void abort_sends_a_reset(const Place& p) {  // <SEQ=SND.NXT><CTL=RST>, and everything is forgotten

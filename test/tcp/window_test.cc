@@ -280,6 +280,21 @@ TEST(Window, SmallWindowIsNotDribbledInto) {  // MUST-38
   EXPECT_EQ(c.take_sent().value().text.size(), 100u);
 }
 
+TEST(Window, OverrideHoldsForOneSegment) {  // 3.8.6.2.1, (4)
+  TestConnection c = established();
+  c.user_sends(pattern(10 * kMss));
+  c.user_sends(pattern(10 * kMss, 10 * kMss));
+  c.take_all_sent();
+  c.peer_sends(ack(1 + 10 * kMss).seq(1).wnd(100));
+  c.sleep(1s);
+  EXPECT_EQ(c.take_sent().value().text.size(), 100u);
+  c.take_all_sent();
+  c.peer_sends(ack(101 + 10 * kMss).seq(1).wnd(100));
+  c.expect_nothing_sent();
+  c.sleep(1s);
+  EXPECT_EQ(c.take_sent().value().text.size(), 100u);
+}
+
 TEST(Window, HalfOfTheLargestWindowIsWorthSending) {  // 3.8.6.2.1, (3)
   TestConnection c = established({.peer = {.wnd = 1000}});
   c.user_sends(pattern(5000));
