@@ -8,6 +8,13 @@ namespace pollux {
 
 ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, Packet& packet) {
   const ParsedFrame& frame = parsed_[i];
+  if (!listeners_[half_open_[id].listener].open) {  // closed in the meantime: nobody will accept it
+    --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
+    forget_half_open(id, lookups_[i].hash);
+    ++shard_counters_.no_listener;
+    if (!frame.segment.flags.rst) push_reset(frame);
+    return {};
+  }
   const std::uint32_t index = tcbs_.alloc();
   if (index == kNone) {  // the peer will send its acknowledgment, or its text, again
     ++shard_counters_.table_full;
