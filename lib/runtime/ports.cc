@@ -39,7 +39,8 @@ std::uint32_t in_hand(const GroupOptions& options) {
 }  // namespace
 
 Expected<GroupPort, std::string> GroupPort::parse(const std::string& text) {
-  GroupPort port{{}, 0, text};
+  std::string shared = text;
+  unsigned which = 0;
   const std::size_t colon = text.rfind(':');
   const std::string before = text.substr(0, colon);
   if (colon != std::string::npos && (before == "ring-pair" || before == "memif-pair")) {
@@ -48,13 +49,12 @@ Expected<GroupPort, std::string> GroupPort::parse(const std::string& text) {
       return unexpected("--port " + text + ": a pair has the ends " + before + ":0 and " + before + ":1, not '" + end +
                         "'");
     }
-    port.end = end == "1" ? 1 : 0;
-    port.shared = before;
+    which = end == "1" ? 1 : 0;
+    shared = before;
   }
-  auto spec = dpdk::PortSpec::parse(port.shared);
+  auto spec = dpdk::PortSpec::parse(shared);
   if (!spec) return unexpected(spec.error());
-  port.spec = std::move(*spec);
-  return port;
+  return GroupPort{std::move(*spec), which, std::move(shared)};
 }
 
 dpdk::PortConfig port_config(const GroupOptions& options) {
