@@ -137,12 +137,15 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
   congestion_.cwnd = std::max<std::uint32_t>(congestion_.cwnd, smss_);
 }
 
-// "SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
+// "SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)". Text that is sent again
+// bears an old number, but the higher acknowledgment shows that the window is the newest;
+// without it SND.UNA would carry the old window beyond the edge that was offered.
 void Tcb::update_send_window(const Segment& seg, Env& env) {
   if (seg.ack < snd_.una) return;
-  if (!MUTANT(11, snd_.wl1 < seg.seq || (snd_.wl1 == seg.seq && snd_.wl2 <= seg.ack), true)) return;
+  const bool newest = snd_.wl2 < seg.ack || snd_.wl1 < seg.seq || (snd_.wl1 == seg.seq && snd_.wl2 <= seg.ack);
+  if (!MUTANT(11, newest, true)) return;
   snd_.wnd = scaled(seg, snd_wind_shift_);
-  snd_.wl1 = seg.seq;
+  snd_.wl1 = max(snd_.wl1, seg.seq);
   snd_.wl2 = seg.ack;
   snd_.max_wnd = std::max(snd_.max_wnd, snd_.wnd);
   Transmission* tx = transmission(env);

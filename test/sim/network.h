@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -122,6 +123,8 @@ class Network {
   void impair(int from_host, const Impairment& impairment);
   // Puts a frame on the wire towards `host`, as if the other host had sent it.
   void inject(int host, std::span<const std::byte> frame);
+  // The flow that a segment belongs to; null if there is none.
+  Flow* flow_of(const WireView& view);
   // Frames that were sent so far, newest last; kept only after keep_frames(). What was injected is not among them.
   struct Kept {
     Instant at;
@@ -208,6 +211,7 @@ class Network {
   std::optional<ConnectError> connect_error_;
   std::size_t keep_frames_ = 0;
   std::deque<Kept> frames_;
+  std::set<std::uint64_t> injected_;  // hashes of forged frames
   std::optional<PcapWriter> capture_;
 };
 

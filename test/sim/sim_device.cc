@@ -44,7 +44,8 @@ std::size_t SimDevice::receive(std::span<Packet> out) {
   const std::size_t n = end_.receive(out);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    if (random_.chance(faults_.corrupt) && is_tcp(out[i].bytes()) && damage(out[i].bytes())) {
+    const bool damaged = random_.chance(faults_.corrupt) && is_tcp(out[i].bytes()) && damage(out[i].bytes());
+    if (damaged || lost_(out[i].bytes())) {
       out[i].reset();
       continue;
     }

@@ -25,15 +25,18 @@ struct DeviceFaults {
 class SimDevice {
  public:
   using Observer = std::function<void(std::span<const std::byte>)>;
+  using Filter = std::function<bool(std::span<const std::byte>)>;
 
   SimDevice(ImpairedLink::End& end, const DeviceFaults& faults, std::uint16_t mtu, Random random);
 
   // A turn of its host begins: it has room again.
   void begin_turn() { room_ = faults_.tx_room; }
   void set_faults(const DeviceFaults& faults);
-  void observe(Observer on_sent, Observer on_delivered) {
+  // `lost`: whether a frame that has arrived is to be taken for lost after all.
+  void observe(Observer on_sent, Observer on_delivered, Filter lost) {
     on_sent_ = std::move(on_sent);
     on_delivered_ = std::move(on_delivered);
+    lost_ = std::move(lost);
   }
   // Frames whose damage no checksum can see; they are taken for lost.
   std::uint64_t undetectable() const { return undetectable_; }
@@ -64,6 +67,7 @@ class SimDevice {
   std::size_t room_ = 0;
   Observer on_sent_;
   Observer on_delivered_;
+  Filter lost_;
   std::uint64_t undetectable_ = 0;
   std::uint64_t damaged_ = 0;
   std::uint64_t received_ = 0;

@@ -83,7 +83,7 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
   if (v.syn && (!d.syn || d.syn->seq != v.seq)) begin_incarnation(d, v);
   if (!d.syn) return complain("a segment before any SYN", v);
   if (v.syn) judge_syn(host, d, v);
-  judge_text(d, v);
+  judge_text(host, d, v);
   if (v.ack_bit) judge_ack(host, d, v, now);
   if (!v.syn) judge_timestamps(d, v);
   judge_repetition(d, v, now);
@@ -123,10 +123,11 @@ void WireOracle::judge_syn(int host, Direction& d, const WireView& v) {
   }
 }
 
-void WireOracle::judge_text(Direction& d, const WireView& v) {
+void WireOracle::judge_text(int host, Direction& d, const WireView& v) {
   const std::uint64_t from = offset(d.syn->seq, v.seq);
   if (v.length() == 0) {
     // Pure ACKs bear SND.NXT; probes of a closed window or a silent peer, one number below SND.UNA.
+    if (unseen_[static_cast<std::size_t>(host)] && !behind(from)) d.end = std::max(d.end, from);
     if (behind(from) || from > d.end) complain("an ACK with a number that was never reached", v);
     return;
   }
@@ -212,19 +213,33 @@ void WireOracle::judge_repetition(Direction& d, const WireView& v, Instant now) 
 
 // --- What a host is given ---
 
+bool WireOracle::reset_hits(std::span<const std::byte> frame) const {
+  WireView v;
+  std::string what;
+  if (look(frame, v, what) == Sight::kOther || !v.rst) return false;
+  const auto found = directions_.find(turned(key_of(v)));
+  if (found == directions_.end() || !found->second.peer) return false;
+  const Direction& d = found->second;
+  const std::uint64_t from = offset(d.peer->seq, v.seq);
+  return d.acked <= from && from <= d.coverage.contiguous() + 1;
+}
+
 void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
   WireView v;
   std::string what;
-  if (look(frame, v, what) != Sight::kTcp) return;
+  const Sight sight = look(frame, v, what);
+  if (sight == Sight::kOther || v.source_port == 0) return;
   const Key key = turned(key_of(v));
   Direction& d = at(key);
   if (!v.rst) ++d.non_resets_delivered;
+  if (sight == Sight::kMalformed) return;  // a stranger's; a receiver is to take it for what it can
   d.resent_at.reset();
   const Syn syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted};
   if (v.syn) {
     if (d.syns_delivered.size() == kSynsKept) d.syns_delivered.erase(d.syns_delivered.begin());
     d.syns_delivered.push_back(syn);
   }
+  if (v.rst) d.answer_owed = false;  // there may be nobody left to answer
   if (!d.syn || v.rst) return;
   // What is no SYN but acknowledges ours, or stands behind the SYN that was taken, concerns this incarnation.
   if (v.syn && v.ack_bit && !d.peer && v.ack == d.syn->seq + 1) d.peer = syn;
@@ -244,6 +259,10 @@ void WireOracle::take_delivery(Direction& d, const WireView& v, Instant now) {
   if (v.ack_bit) {
     const std::uint64_t ack = offset(d.syn->seq, v.ack);
     if (behind(ack) || ack == 0 || ack > d.end) return;  // of another incarnation
+    if (d.fin_at && ack == d.end && !d.fin_acked) {
+      d.fin_acked = true;
+      if (d.peer_fin && d.acked > *d.peer_fin) d.answer_owed = false;  // LAST-ACK is over, nobody is left to answer
+    }
     const unsigned shift = d.scaled() && !v.syn ? *d.peer->wind_shift : 0u;
     d.peer_edge = std::max(d.peer_edge, ack + (std::uint64_t{v.wnd} << shift));
   }

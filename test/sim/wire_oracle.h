@@ -41,10 +41,15 @@ class WireOracle {
   void sent(int host, std::span<const std::byte> frame, Instant now);
   void delivered(int host, std::span<const std::byte> frame, Instant now);
 
+  // Whether a reset names the very number that its receiver expects next.
+  bool reset_hits(std::span<const std::byte> frame) const;
+
   // An application, or a policy that the plan allows for, may send a RST that no segment asked for.
   void allow_reset(const FlowKey& key_of_sender) { ++at(key_of(key_of_sender)).resets_allowed; }
-  // From now on delayed answers are no fault: memory has run out.
+  // From now on delayed answers are no fault: memory has run out, or the way to the other host was lost.
   void excuse_late_acks(int host) { excused_[static_cast<std::size_t>(host)] = true; }
+  // Segments were built and thrown away, so that not all numbers were seen on the wire.
+  void excuse_unseen_segments(int host) { unseen_[static_cast<std::size_t>(host)] = true; }
 
   std::uint64_t segments() const { return segments_; }
 
@@ -95,6 +100,7 @@ class WireOracle {
     std::optional<Stream> stream;
     std::uint64_t end = 0;  // after the last number sent, as an offset from ISS
     std::optional<std::uint64_t> fin_at;
+    bool fin_acked = false;
     std::optional<Syn> peer;  // the SYN that this incarnation has taken
     Coverage coverage;
     std::optional<std::uint64_t> peer_fin;  // offset of the peer's FIN, once delivered
@@ -125,7 +131,7 @@ class WireOracle {
   void begin_incarnation(Direction& d, const WireView& v);
   bool take_syn_of_peer(Direction& d, const WireView& syn_ack);
   void judge_syn(int host, Direction& d, const WireView& v);
-  void judge_text(Direction& d, const WireView& v);
+  void judge_text(int host, Direction& d, const WireView& v);
   void judge_ack(int host, Direction& d, const WireView& v, Instant now);
   void judge_timestamps(Direction& d, const WireView& v);
   void judge_reset(Direction& d, const WireView& v);
@@ -137,6 +143,7 @@ class WireOracle {
   Complain complain_;
   std::array<HostLimits, 2> limits_;
   std::array<bool, 2> excused_{};
+  std::array<bool, 2> unseen_{};
   std::map<Key, Direction> directions_;
   std::uint64_t segments_ = 0;
   std::vector<Key> owing_;
