@@ -24,6 +24,7 @@
 #include "dpdk/eal.h"
 #include "dpdk/kernel_side.h"
 #include "dpdk/ring.h"
+#include "dpdk/sanitizer.h"
 
 namespace pollux::dpdk {
 
@@ -200,11 +201,13 @@ void on_interrupt_thread(const std::function<void()>& body) {
   } call{body, {}};
   const auto run = [](void* argument) {
     auto* c = static_cast<Call*>(argument);
+    comes(c);
     std::promise<void> done_here = std::move(c->done);  // *c goes as soon as it is set
     c->body();
     done_here.set_value();
   };
   std::future<void> done = call.done.get_future();
+  goes(&call);
   if (rte_eal_alarm_set(1, run, &call) == 0) {
     done.wait();
   } else {

@@ -15,19 +15,31 @@ extern "C" void __tsan_release(void* address);
 
 namespace pollux::dpdk {
 
-// From here on these are ours: what their last owner did with them is done.
-template <class Count>
-inline void mbufs_come([[maybe_unused]] rte_mbuf* const* mbufs, [[maybe_unused]] Count n) {
+// From here on `object` is ours: what its last owner did with it is done.
+inline void comes([[maybe_unused]] void* object) {
 #ifdef __SANITIZE_THREAD__
-  for (Count i = 0; i < n; ++i) __tsan_acquire(mbufs[i]);
+  __tsan_acquire(object);
 #endif
 }
 
-// What we did with these is done; the next owner may have them.
+// What we did with `object` is done; the next owner may have it.
+inline void goes([[maybe_unused]] void* object) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(object);
+#endif
+}
+
+template <class Count>
+inline void mbufs_come([[maybe_unused]] rte_mbuf* const* mbufs, [[maybe_unused]] Count n) {
+#ifdef __SANITIZE_THREAD__
+  for (Count i = 0; i < n; ++i) comes(mbufs[i]);
+#endif
+}
+
 template <class Count>
 inline void mbufs_go([[maybe_unused]] rte_mbuf* const* mbufs, [[maybe_unused]] Count n) {
 #ifdef __SANITIZE_THREAD__
-  for (Count i = 0; i < n; ++i) __tsan_release(mbufs[i]);
+  for (Count i = 0; i < n; ++i) goes(mbufs[i]);
 #endif
 }
 
