@@ -122,8 +122,9 @@ std::optional<Outgoing> Tcb::make_new_text(std::uint32_t max_text, Env& env) {
   if (flight_size() == 0) restart_after_idle(env);
 
   const std::uint32_t usable = usable_window(env);
-  const std::uint32_t size =
-      whole_segments(std::min({queued, usable, std::max<std::uint32_t>(max_text, smss_)}), queued, env);
+  // A device that cuts segments up copies the urgent pointer, which counts from each one's number.
+  const std::uint32_t most = tx->urgent && snd_.nxt < tx->up ? smss_ : std::max<std::uint32_t>(max_text, smss_);
+  const std::uint32_t size = whole_segments(std::min({queued, usable, most}), queued, env);
   const bool with_fin = MUTANT(14, fin && size == queued, fin) && flight_size() + size < snd_.wnd;
   if ((size == 0 && !with_fin) || (size > 0 && !worth_sending(size, queued, env))) {
     wait_for_window(env);
