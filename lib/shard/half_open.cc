@@ -1,10 +1,17 @@
 // SYN-RECEIVED after a passive OPEN: a record that becomes a TCB for each segment that
 // concerns it, and for good with the one that completes the handshake.
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "shard/shard_core.h"
 
 namespace pollux {
+namespace {
+
+constexpr int kMostDoublings = 16;  // by then every wait is the longest (RFC 6298, 2.5)
+
+}  // namespace
 
 ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, Packet& packet) {
   const ParsedFrame& frame = parsed_[i];
@@ -74,7 +81,8 @@ void ShardCore::half_open_due(std::uint32_t id) {
   }
   ++record.retransmissions;
   ++counters_.rto_fired;
-  half_open_.arm(id, env_.now + config_.tcp.rto_initial * (1 << record.retransmissions));
+  const Duration wait = config_.tcp.rto_initial * (1 << std::min<int>(record.retransmissions, kMostDoublings));
+  half_open_.arm(id, env_.now + std::min(wait, config_.tcp.rto_max));
   const FlowKey key = half_open_.key(id);
   const MacAddress* mac = mac_towards(key.remote);
   if (mac == nullptr) return;
