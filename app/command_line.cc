@@ -1,16 +1,14 @@
 #include "command_line.h"
 
+#include <fmt/format.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-
 #include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
-
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "suggest.h"
@@ -41,7 +39,8 @@ std::string commands_help() {
 
 std::string general_help() {
   return fmt::format(
-      "Pollux {}: a complete TCP endpoint on DPDK\n\nUsage: pollux SUBCOMMAND [options] [-- EAL arguments]\n\nSubcommands:\n{}\n"
+      "Pollux {}: a complete TCP endpoint on DPDK\n\nUsage: pollux SUBCOMMAND [options] [-- EAL "
+      "arguments]\n\nSubcommands:\n{}\n"
       "pollux SUBCOMMAND --help shows its options, pollux --help tcp the keys of --set.\n"
       "Durations take us ms s m h, rates k M G and /s, sizes k Ki M Mi G Gi.\n"
       "Exit codes: 0 ok, 1 run-time error, 2 usage or configuration, 3 a threshold failed, 4 the measurement is not\n"
@@ -55,7 +54,9 @@ std::string tcp_help() {
   for (const TcpKey& key : tcp_keys()) {
     const auto shown = key.show(defaults);
     text += fmt::format("  {:<36}{} [{}]\n", fmt::format("{}={}", key.name, key.value), key.help,
-                        shown.is_string() ? shown.get<std::string>() : shown.is_boolean() ? (shown.get<bool>() ? "on" : "off") : shown.dump());
+                        shown.is_string()    ? shown.get<std::string>()
+                        : shown.is_boolean() ? (shown.get<bool>() ? "on" : "off")
+                                             : shown.dump());
   }
   return text;
 }
@@ -67,7 +68,9 @@ Expected<CommandLine, std::string> printed(std::string text) {
   return line;
 }
 
-std::string help_hint(std::string_view of) { return fmt::format("\n  pollux {}{}--help shows what there is", of, of.empty() ? "" : " "); }
+std::string help_hint(std::string_view of) {
+  return fmt::format("\n  pollux {}{}--help shows what there is", of, of.empty() ? "" : " ");
+}
 
 struct Found {
   const CommandRow* row;
@@ -89,10 +92,15 @@ Expected<Found, std::string> find_command(std::span<const std::string> words) {
     const std::string_view last = row.words.substr(row.words.rfind(' ') + 1);
     const bool served = row.words.starts_with(kServe);
     if (is_serve == served) names.push_back(last);
-    if (!is_serve && served && last == words[0]) return unexpected(fmt::format("there is no subcommand `{}`; did you mean `{}`?", name, row.words));
+    if (!is_serve && served && last == words[0])
+      return unexpected(fmt::format("there is no subcommand `{}`; did you mean `{}`?", name, row.words));
   }
   if (!is_serve) names.push_back(kServe);
-  return unexpected(fmt::format("there is no subcommand `{}`{}{}", name, did_you_mean(words.back() == name ? name : is_serve ? words[1] : name, names, is_serve ? "serve " : ""),
+  return unexpected(fmt::format("there is no subcommand `{}`{}{}", name,
+                                did_you_mean(words.back() == name ? name
+                                             : is_serve           ? words[1]
+                                                                  : name,
+                                             names, is_serve ? "serve " : ""),
                                 help_hint("")));
 }
 
@@ -126,7 +134,8 @@ class Parser {
         settings.push_back({spec, "on", origin});
         continue;
       }
-      if (given->values.size() > 1 && !spec->repeatable) return unexpected(fmt::format("{} is given {} times", origin, given->values.size()));
+      if (given->values.size() > 1 && !spec->repeatable)
+        return unexpected(fmt::format("{} is given {} times", origin, given->values.size()));
       for (const std::string& value : given->values) settings.push_back({spec, value, origin});
     }
     return settings;
@@ -141,21 +150,25 @@ class Parser {
 
   void add(const OptionSpec& spec) {
     auto given = std::make_unique<Given>();
-    const std::string names = (spec.letter != 0 ? fmt::format("-{},", spec.letter) : std::string{}) + "--" + std::string{spec.name};
+    const std::string names =
+        (spec.letter != 0 ? fmt::format("-{},", spec.letter) : std::string{}) + "--" + std::string{spec.name};
     if (spec.value.empty()) {
       given->option = app_.add_flag(names, given->on, std::string{spec.help});
     } else {
       // One value each time it is given: a list of values belongs into one word.
-      given->option = app_.add_option(names, given->values, std::string{spec.help})->expected(1)->allow_extra_args(false);
+      given->option =
+          app_.add_option(names, given->values, std::string{spec.help})->expected(1)->allow_extra_args(false);
       given->option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(std::string{spec.value});
     }
     given_.emplace_back(&spec, std::move(given));
   }
 
   std::string unknown(const std::vector<std::string>& extras) const {
-    const auto dashed = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
+    const auto dashed = std::find_if(extras.begin(), extras.end(),
+                                     [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
     if (dashed == extras.end()) {
-      return fmt::format("`{}` is not an option, and `pollux {}` takes nothing else{}", extras.front(), row_.words, help_hint(row_.words));
+      return fmt::format("`{}` is not an option, and `pollux {}` takes nothing else{}", extras.front(), row_.words,
+                         help_hint(row_.words));
     }
     const std::string word = dashed->substr(0, dashed->find('='));
     const std::string_view bare = std::string_view{word}.substr(std::min(word.find_first_not_of('-'), word.size()));
@@ -191,7 +204,8 @@ Expected<CommandLine, std::string> parse_command_line(std::span<const std::strin
     if (words.size() > 1 && words[1] == "tcp") return printed(tcp_help());
     return printed(general_help());
   }
-  if (words[0] == "--version" || words[0] == "-V") return printed(fmt::format("pollux {} ({}), DPDK {}\n", kVersion, kGit, kDpdkVersion));
+  if (words[0] == "--version" || words[0] == "-V")
+    return printed(fmt::format("pollux {} ({}), DPDK {}\n", kVersion, kGit, kDpdkVersion));
   if (words[0].starts_with('-')) {
     return unexpected(fmt::format("`{}` stands where a subcommand should{}", words[0], help_hint("")));
   }

@@ -105,7 +105,8 @@ class Demo {
     ListenSpec spec;
     spec.port = 80;
     spec.options = options_.connection;
-    const auto listening = server_->call(0, [&](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.listen(spec); });
+    const auto listening =
+        server_->call(0, [&](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.listen(spec); });
     if (!listening) return unexpected(fmt::format("cannot listen: {}", describe(listening.error())));
     client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { app.begin(); });
     return {};
@@ -115,8 +116,9 @@ class Demo {
     if (options_.quiet) return;
     if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
     for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
-    fmt::print(stderr, "{} clients, each: connect, GET / of {} bytes, verify, {} closes; over {} for {}\n", options_.clients, options_.body,
-               options_.close == CloseBy::kServer ? "server" : "client", options_.port, exact_duration(*options_.duration));
+    fmt::print(stderr, "{} clients, each: connect, GET / of {} bytes, verify, {} closes; over {} for {}\n",
+               options_.clients, options_.body, options_.close == CloseBy::kServer ? "server" : "client", options_.port,
+               exact_duration(*options_.duration));
   }
 
   // No new connections; those that are open run to their end, which takes microseconds.

@@ -40,13 +40,16 @@ class HdrHistogram {
   std::uint64_t count() const { return count_; }
   Duration min() const { return duration(count_ == 0 ? 0 : min_); }
   Duration max() const { return duration(max_); }
-  Duration mean() const { return duration(count_ == 0 ? 0 : static_cast<std::uint64_t>(sum_ / static_cast<double>(count_))); }
+  Duration mean() const {
+    return duration(count_ == 0 ? 0 : static_cast<std::uint64_t>(sum_ / static_cast<double>(count_)));
+  }
 
   // The least value such that at least this share of all is no greater (0 < share <= 1),
   // rounded up to the end of its bucket. 0 when nothing was recorded.
   Duration quantile(double share) const {
     if (count_ == 0) return Duration{0};
-    const auto wanted = std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_))), 1);
+    const auto wanted =
+        std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_))), 1);
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < kBuckets; ++i) {
       seen += counts_[i];

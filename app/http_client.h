@@ -20,10 +20,10 @@ namespace pollux::app {
 struct HttpClientConfig {
   IpAddress server;
   std::uint16_t port = 80;
-  std::uint32_t clients = 64;     // connections open at the same time
-  std::uint64_t body = 1000;      // what the answer must be: so many bytes of the pattern
+  std::uint32_t clients = 64;  // connections open at the same time
+  std::uint64_t body = 1000;   // what the answer must be: so many bytes of the pattern
   bool server_closes = true;
-  bool begin = true;              // false: when begin() says so
+  bool begin = true;  // false: when begin() says so
   tcp::Options options;
 };
 
@@ -46,7 +46,8 @@ struct HttpLatency {
 // opens from on_turn.
 class HttpClientApp {
  public:
-  explicit HttpClientApp(const HttpClientConfig& config) : config_{config}, slots_(config.clients), stopping_{!config.begin} {
+  explicit HttpClientApp(const HttpClientConfig& config)
+      : config_{config}, slots_(config.clients), stopping_{!config.begin} {
     request_ = "GET / HTTP/1.1\r\nHost: pollux\r\n";
     if (config.server_closes) request_ += "Connection: close\r\n";
     request_ += "\r\n";
@@ -55,7 +56,8 @@ class HttpClientApp {
 
   template <class S>
   std::optional<Instant> on_turn(S& shard, Instant now) {
-    if (stopping_ || idle_.empty() || now < retry_at_) return stopping_ || idle_.empty() ? std::nullopt : std::optional{retry_at_};
+    if (stopping_ || idle_.empty() || now < retry_at_)
+      return stopping_ || idle_.empty() ? std::nullopt : std::optional{retry_at_};
     while (!idle_.empty()) {
       if (!open_one(shard, now)) {
         retry_at_ = now + 1ms;
@@ -189,7 +191,8 @@ class HttpClientApp {
     if (whole) http_parser_init(&slot.parser, HTTP_RESPONSE);
     Parsing parsing{*this, slot};
     slot.parser.data = &parsing;
-    const std::size_t n = http_parser_execute(&slot.parser, &settings(), reinterpret_cast<const char*>(text.data()), text.size());
+    const std::size_t n =
+        http_parser_execute(&slot.parser, &settings(), reinterpret_cast<const char*>(text.data()), text.size());
     slot.parser.data = nullptr;
     if (n != text.size() || slot.parser.http_errno != HPE_OK) return false;
     if (!parsing.complete) return true;

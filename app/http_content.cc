@@ -26,14 +26,16 @@ struct Status {
 };
 constexpr std::array kStatuses{
     Status{200, "OK", ""},
-    Status{400, "Bad Request", "400 Bad Request: this is not HTTP/1.1 as RFC 9112 has it, or the path makes no sense.\n"},
+    Status{400, "Bad Request",
+           "400 Bad Request: this is not HTTP/1.1 as RFC 9112 has it, or the path makes no sense.\n"},
     Status{404, "Not Found", "404 Not Found: there is /, and /bytes/N for N bytes.\n"},
     Status{405, "Method Not Allowed", "405 Method Not Allowed: GET and HEAD are what this server knows.\n"},
     Status{408, "Request Timeout", "408 Request Timeout: the request did not arrive in time.\n"},
     Status{414, "URI Too Long", "414 URI Too Long: at most 8000 bytes.\n"},
     Status{431, "Request Header Fields Too Large", "431 Request Header Fields Too Large: at most 8192 bytes in all.\n"},
     Status{503, "Service Unavailable", "503 Service Unavailable: too many requests arrive in pieces.\n"},
-    Status{505, "HTTP Version Not Supported", "505 HTTP Version Not Supported: 1.0 and 1.1 are what this server knows.\n"},
+    Status{505, "HTTP Version Not Supported",
+           "505 HTTP Version Not Supported: 1.0 and 1.1 are what this server knows.\n"},
 };
 
 const Status& status_of(unsigned code) {
@@ -42,10 +44,14 @@ const Status& status_of(unsigned code) {
 }
 
 std::string type_of(const std::filesystem::path& path) {
-  static const std::map<std::string, std::string> kTypes{
-      {".html", "text/html; charset=utf-8"}, {".css", "text/css"},        {".js", "text/javascript"},
-      {".json", "application/json"},         {".txt", "text/plain; charset=utf-8"},
-      {".svg", "image/svg+xml"},             {".png", "image/png"},       {".jpg", "image/jpeg"}};
+  static const std::map<std::string, std::string> kTypes{{".html", "text/html; charset=utf-8"},
+                                                         {".css", "text/css"},
+                                                         {".js", "text/javascript"},
+                                                         {".json", "application/json"},
+                                                         {".txt", "text/plain; charset=utf-8"},
+                                                         {".svg", "image/svg+xml"},
+                                                         {".png", "image/png"},
+                                                         {".jpg", "image/jpeg"}};
   const auto found = kTypes.find(path.extension().string());
   return found == kTypes.end() ? "application/octet-stream" : found->second;
 }
@@ -86,9 +92,7 @@ bool percent_decode(std::string_view from, std::span<char> to, std::size_t& size
   return true;
 }
 
-HttpContent::HttpContent(std::uint64_t body) : body_{body} {
-  build_whole();
-}
+HttpContent::HttpContent(std::uint64_t body) : body_{body} { build_whole(); }
 
 void HttpContent::build_whole() {
   for (const bool close : {false, true}) {
@@ -118,7 +122,8 @@ Expected<void, std::string> HttpContent::load(const std::string& directory) {
     auto bytes = read_file(at->path());
     if (!bytes) return unexpected(bytes.error());
     file_bytes_ += bytes->size();
-    names_.emplace("/" + at->path().lexically_relative(root).generic_string(), static_cast<std::uint32_t>(files_.size()));
+    names_.emplace("/" + at->path().lexically_relative(root).generic_string(),
+                   static_cast<std::uint32_t>(files_.size()));
     files_.push_back({type_of(at->path()), std::move(*bytes)});
   }
   if (error) return unexpected(fmt::format("--root: cannot list `{}`: {}", directory, error.message()));
@@ -181,7 +186,9 @@ std::size_t HttpContent::write_head(const HttpReply& reply, std::span<char, kMax
   const auto written = fmt::format_to_n(
       to.data(), to.size(), "HTTP/1.1 {} {}\r\nServer: pollux\r\n{}Content-Type: {}\r\nContent-Length: {}\r\n{}\r\n",
       status.code, status.phrase, reply.status == 405 ? "Allow: GET, HEAD\r\n" : "", type, reply.size,
-      reply.close ? "Connection: close\r\n" : reply.say_keep_alive ? "Connection: keep-alive\r\n" : "");
+      reply.close            ? "Connection: close\r\n"
+      : reply.say_keep_alive ? "Connection: keep-alive\r\n"
+                             : "");
   return std::min(written.size, to.size());
 }
 

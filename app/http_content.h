@@ -17,14 +17,14 @@ namespace pollux::app {
 struct HttpReply {
   enum class Source : std::uint8_t { kText, kPattern, kFile };
 
-  std::uint64_t size = 0;      // of the body
-  std::uint32_t file = 0;      // kFile: which
+  std::uint64_t size = 0;  // of the body
+  std::uint32_t file = 0;  // kFile: which
   std::uint16_t status = 200;
   Source source = Source::kPattern;
-  bool head_only = false;      // HEAD: the head says what the body would be
-  bool close = false;          // and then the connection ends
-  bool say_keep_alive = false; // to a client of HTTP/1.0, which would not expect it
-  bool root = false;           // the answer to "/"
+  bool head_only = false;       // HEAD: the head says what the body would be
+  bool close = false;           // and then the connection ends
+  bool say_keep_alive = false;  // to a client of HTTP/1.0, which would not expect it
+  bool root = false;            // the answer to "/"
 };
 
 // What a server has to say, made at start and never changed: it may be read from all cores.

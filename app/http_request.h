@@ -59,8 +59,8 @@ class HttpRequest {
   std::uint16_t url_size_;
   std::uint16_t path_at_;
   std::uint16_t path_size_;
-  std::uint8_t hosts_;        // Host fields seen
-  std::uint8_t host_letters_; // of "host" that the field's name has matched; kNoMatch
+  std::uint8_t hosts_;         // Host fields seen
+  std::uint8_t host_letters_;  // of "host" that the field's name has matched; kNoMatch
   bool in_value_;
   bool head_complete_;
   bool complete_;

@@ -19,8 +19,8 @@ struct HttpServerConfig {
   std::uint32_t max_connections = 65536;
   Duration header_timeout = 10s;
   Duration idle_timeout = 60s;
-  Duration linger = 5s;     // after the last answer: how long the client's FIN is waited for
-  Duration stall = 600s;    // an answer that does not move for so long is given up
+  Duration linger = 5s;   // after the last answer: how long the client's FIN is waited for
+  Duration stall = 600s;  // an answer that does not move for so long is given up
 };
 
 // HTTP/1.1 (RFC 9112), GET and HEAD: an App for a Shard. Answers in order, as many
@@ -35,7 +35,10 @@ struct HttpServerConfig {
 class HttpApp {
  public:
   HttpApp(const HttpContent& content, const HttpServerConfig& config)
-      : content_{content}, config_{config}, slots_{config.max_connections}, partials_{std::min(config.max_connections, kPartials)} {}
+      : content_{content},
+        config_{config},
+        slots_{config.max_connections},
+        partials_{std::min(config.max_connections, kPartials)} {}
 
   template <class C>
   void on_open(C conn) {

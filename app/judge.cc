@@ -12,8 +12,8 @@ Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, con
   const std::uint64_t accounted = c.completed + c.failed() + sides.client_open;
   if (c.completed == 0) verdict.invalidate("no connection was completed");
   if (c.attempted != accounted) {
-    verdict.invalidate(fmt::format("{} connections were attempted, but {} completed, {} failed and {} are open", c.attempted,
-                                   c.completed, c.failed(), sides.client_open));
+    verdict.invalidate(fmt::format("{} connections were attempted, but {} completed, {} failed and {} are open",
+                                   c.attempted, c.completed, c.failed(), sides.client_open));
   }
   const tcp::Counters client = engine.total(client_group).tcp;
   const tcp::Counters server = engine.total(server_group).tcp;

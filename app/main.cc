@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
   } catch (const std::bad_alloc&) {
-    return fail(kRunTimeError, "out of memory; fewer --max-connections or smaller --set tcp.max_time_wait need less (free -m)");
+    return fail(kRunTimeError,
+                "out of memory; fewer --max-connections or smaller --set tcp.max_time_wait need less (free -m)");
   } catch (const std::exception& error) {
     return fail(kRunTimeError, error.what());
   }

@@ -24,7 +24,8 @@ SetResult put(const Expected<Value, std::string>& value, Into& into) {
 
 // A count (or a size) that must lie between two others.
 template <std::unsigned_integral Into>
-SetResult put_within(const Expected<std::uint64_t, std::string>& value, std::uint64_t low, std::uint64_t high, Into& into) {
+SetResult put_within(const Expected<std::uint64_t, std::string>& value, std::uint64_t low, std::uint64_t high,
+                     Into& into) {
   if (!value) return unexpected(value.error());
   if (*value < low || *value > high) return unexpected(fmt::format("{} is not within {} to {}", *value, low, high));
   into = static_cast<Into>(*value);

@@ -1,11 +1,12 @@
 #include "options.h"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "option_values.h"
 
@@ -36,7 +37,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 Expected<IpPrefix, std::string> parse_prefix(std::string_view text) {
   auto prefix = IpPrefix::parse(text);
-  if (!prefix) return unexpected(fmt::format("{}; an address is ADDR/LEN, such as 198.18.0.2/24 or 2001:2::2/64", prefix.error()));
+  if (!prefix)
+    return unexpected(fmt::format("{}; an address is ADDR/LEN, such as 198.18.0.2/24 or 2001:2::2/64", prefix.error()));
   return *prefix;
 }
 
@@ -56,7 +58,9 @@ SetResult add_address_range(Options& o, std::string_view text) {
   if (!prefix) return unexpected(prefix.error());
   const bool v4 = prefix->address.is_v4();
   const unsigned host_bits = (v4 ? 32u : 128u) - prefix->length;
-  const std::uint64_t host = v4 ? prefix->address.v4_host_order() : load_be<std::uint64_t>(reinterpret_cast<const std::byte*>(prefix->address.words().data() + 2));
+  const std::uint64_t host =
+      v4 ? prefix->address.v4_host_order()
+         : load_be<std::uint64_t>(reinterpret_cast<const std::byte*>(prefix->address.words().data() + 2));
   const std::uint64_t mask = host_bits >= 64 ? UINT64_MAX : (std::uint64_t{1} << host_bits) - 1;
   std::uint64_t place = host & mask;
   if (place == 0 && host_bits > 1) {
@@ -128,23 +132,34 @@ SetResult set_tcp(Options& o, std::string_view text) {
 
 // "loss=0.01,reorder=10%,seed=7": what befalls received frames.
 SetResult set_impairment(Options& o, std::string_view text) {
-  constexpr std::array<std::string_view, 8> kKeys{"loss", "duplicate", "reorder", "reorder_delay", "corrupt", "delay", "jitter", "seed"};
+  constexpr std::array<std::string_view, 8> kKeys{"loss",    "duplicate", "reorder", "reorder_delay",
+                                                  "corrupt", "delay",     "jitter",  "seed"};
   for (const std::string_view part : split(text, ',')) {
     const std::size_t equals = part.find('=');
     const std::string_view key = part.substr(0, equals);
-    if (equals == std::string_view::npos) return unexpected(fmt::format("`{}` is not KEY=VALUE, such as loss=0.01", part));
+    if (equals == std::string_view::npos)
+      return unexpected(fmt::format("`{}` is not KEY=VALUE, such as loss=0.01", part));
     const std::string_view value = part.substr(equals + 1);
     Impairment& i = o.impairment;
     SetResult ok;
-    if (key == "loss") ok = put(parse_chance(value), i.loss);
-    else if (key == "duplicate") ok = put(parse_chance(value), i.duplicate);
-    else if (key == "reorder") ok = put(parse_chance(value), i.reorder);
-    else if (key == "corrupt") ok = put(parse_chance(value), i.corrupt);
-    else if (key == "reorder_delay") ok = put_duration(value, 0s, 10s, i.reorder_delay);
-    else if (key == "delay") ok = put_duration(value, 0s, 10s, i.delay);
-    else if (key == "jitter") ok = put_duration(value, 0s, 10s, i.jitter);
-    else if (key == "seed") ok = put(parse_count(value), o.impairment_seed.emplace());
-    else return unexpected(fmt::format("there is no impairment `{}`{}", key, did_you_mean(key, kKeys)));
+    if (key == "loss")
+      ok = put(parse_chance(value), i.loss);
+    else if (key == "duplicate")
+      ok = put(parse_chance(value), i.duplicate);
+    else if (key == "reorder")
+      ok = put(parse_chance(value), i.reorder);
+    else if (key == "corrupt")
+      ok = put(parse_chance(value), i.corrupt);
+    else if (key == "reorder_delay")
+      ok = put_duration(value, 0s, 10s, i.reorder_delay);
+    else if (key == "delay")
+      ok = put_duration(value, 0s, 10s, i.delay);
+    else if (key == "jitter")
+      ok = put_duration(value, 0s, 10s, i.jitter);
+    else if (key == "seed")
+      ok = put(parse_count(value), o.impairment_seed.emplace());
+    else
+      return unexpected(fmt::format("there is no impairment `{}`{}", key, did_you_mean(key, kKeys)));
     if (!ok) return unexpected(fmt::format("{}: {}", key, ok.error()));
   }
   return {};
@@ -153,8 +168,13 @@ SetResult set_impairment(Options& o, std::string_view text) {
 Json show_impairment(const Options& o) {
   const Impairment& i = o.impairment;
   if (!o.impaired()) return nullptr;
-  Json shown{{"loss", i.loss}, {"duplicate", i.duplicate}, {"reorder", i.reorder}, {"corrupt", i.corrupt},
-             {"reorder_delay", exact_duration(i.reorder_delay)}, {"delay", exact_duration(i.delay)}, {"jitter", exact_duration(i.jitter)}};
+  Json shown{{"loss", i.loss},
+             {"duplicate", i.duplicate},
+             {"reorder", i.reorder},
+             {"corrupt", i.corrupt},
+             {"reorder_delay", exact_duration(i.reorder_delay)},
+             {"delay", exact_duration(i.delay)},
+             {"jitter", exact_duration(i.jitter)}};
   if (o.impairment_seed) shown["seed"] = *o.impairment_seed;
   return shown;
 }
@@ -202,24 +222,28 @@ constexpr unsigned kAll = 1 | kServe;
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
 
 constexpr std::array kOptions{
-    OptionSpec{"port", 'p', "SPEC", "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
-               "afpacket:IFACE, a PCI address or a DPDK vdev", kAll, false, set_text<&Options::port>, show_text<&Options::port>},
-    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kServe, true, add_address,
-               [](const Options& o) { return show_addresses(o, false); }},
-    OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable", kServe, true,
-               add_address_range, [](const Options& o) { return show_addresses(o, true); }},
-    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kServe, true, add_gateway,
+    OptionSpec{"port", 'p', "SPEC",
+               "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
+               "afpacket:IFACE, a PCI address or a DPDK vdev",
+               kAll, false, set_text<&Options::port>, show_text<&Options::port>},
+    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kServe, true,
+               add_address, [](const Options& o) { return show_addresses(o, false); }},
+    OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable",
+               kServe, true, add_address_range, [](const Options& o) { return show_addresses(o, true); }},
+    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kServe, true,
+               add_gateway,
                [](const Options& o) {
                  Json shown = Json::array();
                  for (const IpAddress& address : o.shard.gateways) shown.push_back(to_string(address));
                  return shown;
                }},
-    OptionSpec{"cores", 0, "LIST", "CPUs to poll on, such as 2,4-6", kAll, false, set_cores, show_member<&Options::cores>},
+    OptionSpec{"cores", 0, "LIST", "CPUs to poll on, such as 2,4-6", kAll, false, set_cores,
+               show_member<&Options::cores>},
     OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kServe, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 256, o.workers); },
                show_member<&Options::workers>},
-    OptionSpec{"pipeline", 0, "", "the first core moves packets for the others", kServe, false, set_switch<&Options::pipeline>,
-               show_member<&Options::pipeline>},
+    OptionSpec{"pipeline", 0, "", "the first core moves packets for the others", kServe, false,
+               set_switch<&Options::pipeline>, show_member<&Options::pipeline>},
     OptionSpec{"idle", 0, "auto|spin|pause|sleep", "what a core does that has nothing to do", kAll, false,
                [](Options& o, std::string_view text) { return put_choice(text, kIdle, o.idle); },
                [](const Options& o) { return Json(word_of(o.idle, kIdle)); }},
@@ -232,31 +256,35 @@ constexpr std::array kOptions{
     OptionSpec{"vlan", 0, "ID", "802.1Q tag; 0: untagged", kAll, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 4094, o.shard.vlan); },
                [](const Options& o) { return Json(o.shard.vlan); }},
-    OptionSpec{"checksum", 0, "hw|sw|trust", "who verifies received checksums; default: what suits the port", kAll, false,
-               [](Options& o, std::string_view text) { return put_choice(text, kChecksums, o.checksum); },
+    OptionSpec{"checksum", 0, "hw|sw|trust", "who verifies received checksums; default: what suits the port", kAll,
+               false, [](Options& o, std::string_view text) { return put_choice(text, kChecksums, o.checksum); },
                [](const Options& o) { return o.checksum ? Json(word_of(*o.checksum, kChecksums)) : Json(nullptr); }},
-    OptionSpec{"impair", 0, "KEY=VALUE,...", "a bad wire for what is received: loss=0.01, reorder=10%, duplicate, corrupt, delay, "
-               "jitter, reorder_delay, seed", kAll, false, set_impairment, show_impairment},
+    OptionSpec{"impair", 0, "KEY=VALUE,...",
+               "a bad wire for what is received: loss=0.01, reorder=10%, duplicate, corrupt, delay, "
+               "jitter, reorder_delay, seed",
+               kAll, false, set_impairment, show_impairment},
     OptionSpec{"max-connections", 0, "N", "connections a core holds at most", kAll, false,
                [](Options& o, std::string_view text) {
                  return put_within(parse_count(text), 1, 1u << 28, o.shard.max_connections);
                },
                [](const Options& o) { return Json(o.shard.max_connections); }},
-    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kAll, true, set_tcp, show_tcp},
+    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kAll, true, set_tcp,
+               show_tcp},
     OptionSpec{"seed", 0, "N", "all random choices follow from it; default: from the kernel", kAll, false,
                [](Options& o, std::string_view text) { return put(parse_count(text), o.seed.emplace()); },
                [](const Options& o) { return o.seed ? Json(*o.seed) : Json(nullptr); }},
-    OptionSpec{"duration", 'd', "TIME", "end by itself after this time", kAll, false,
-               [](Options& o, std::string_view text) { return put_duration(text, 1ms, 24h * 365, o.duration.emplace()); },
-               [](const Options& o) { return o.duration ? Json(exact_duration(*o.duration)) : Json(nullptr); }},
+    OptionSpec{
+        "duration", 'd', "TIME", "end by itself after this time", kAll, false,
+        [](Options& o, std::string_view text) { return put_duration(text, 1ms, 24h * 365, o.duration.emplace()); },
+        [](const Options& o) { return o.duration ? Json(exact_duration(*o.duration)) : Json(nullptr); }},
     OptionSpec{"json", 0, "FILE", "write the result here at the end; -: to standard output", kAll, false,
                set_text<&Options::json>, show_text<&Options::json>},
     OptionSpec{"capture", 0, "FILE", "write all frames to a pcap file", kAll, false, set_text<&Options::capture>,
                show_text<&Options::capture>},
     OptionSpec{"config", 'c', "FILE", "options from a TOML file; the command line wins", kAll, false,
                set_text<&Options::config>, show_text<&Options::config>},
-    OptionSpec{"verbose", 'v', "", "more about what happens, DPDK's log too", kAll, false, set_switch<&Options::verbose>,
-               show_member<&Options::verbose>},
+    OptionSpec{"verbose", 'v', "", "more about what happens, DPDK's log too", kAll, false,
+               set_switch<&Options::verbose>, show_member<&Options::verbose>},
     OptionSpec{"quiet", 'q', "", "no status lines, no summary", kAll, false, set_switch<&Options::quiet>,
                show_member<&Options::quiet>},
 
@@ -264,15 +292,17 @@ constexpr std::array kOptions{
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 65535, o.listen); },
                show_member<&Options::listen>},
     OptionSpec{"body", 'b', "SIZE", "size of what GET / answers with", bit(Command::kHttp) | bit(Command::kDemo), false,
-               [](Options& o, std::string_view text) { return put_within(parse_size(text), 0, std::uint64_t{1} << 40, o.body); },
+               [](Options& o, std::string_view text) {
+                 return put_within(parse_size(text), 0, std::uint64_t{1} << 40, o.body);
+               },
                show_member<&Options::body>},
-    OptionSpec{"root", 'r', "DIR", "serve the files below this directory; they are read at start", bit(Command::kHttp), false,
-               set_text<&Options::root>, show_text<&Options::root>},
+    OptionSpec{"root", 'r', "DIR", "serve the files below this directory; they are read at start", bit(Command::kHttp),
+               false, set_text<&Options::root>, show_text<&Options::root>},
     OptionSpec{"header-timeout", 0, "TIME", "how long a request may take to arrive", bit(Command::kHttp), false,
                [](Options& o, std::string_view text) { return put_duration(text, 10ms, 24h, o.header_timeout); },
                show_duration_member<&Options::header_timeout>},
-    OptionSpec{"idle-timeout", 0, "TIME", "how long a connection may stand still between requests", bit(Command::kHttp), false,
-               [](Options& o, std::string_view text) { return put_duration(text, 10ms, 24h, o.idle_timeout); },
+    OptionSpec{"idle-timeout", 0, "TIME", "how long a connection may stand still between requests", bit(Command::kHttp),
+               false, [](Options& o, std::string_view text) { return put_duration(text, 10ms, 24h, o.idle_timeout); },
                show_duration_member<&Options::idle_timeout>},
     OptionSpec{"clients", 'n', "N", "connections open at the same time", bit(Command::kDemo), false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 1u << 20, o.clients); },
@@ -300,8 +330,10 @@ Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& opti
     for (const toml::node& element : *list) {
       const auto text = scalar_text(element);
       if (!text) return unexpected(text.error());
-      if (option.repeatable || values.empty()) values.push_back(*text);
-      else values.front() += "," + *text;
+      if (option.repeatable || values.empty())
+        values.push_back(*text);
+      else
+        values.front() += "," + *text;
     }
     return values;
   }
@@ -393,7 +425,9 @@ Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, con
 
 Expected<std::vector<Setting>, std::string> read_toml_file(const std::string& path, Command command) {
   std::ifstream file{path};
-  if (!file) return unexpected(fmt::format("--config: cannot read `{}`; ls drivers-config/ shows the files that come with Pollux", path));
+  if (!file)
+    return unexpected(
+        fmt::format("--config: cannot read `{}`; ls drivers-config/ shows the files that come with Pollux", path));
   std::ostringstream text;
   text << file.rdbuf();
   return read_toml(text.str(), path, command);

@@ -25,17 +25,17 @@ enum class CloseBy : std::uint8_t { kServer, kClient };
 
 // Everything the user may choose, as resolved from the file and the command line.
 struct Options {
-  std::string port;              // empty: what the subcommand takes by default
-  ShardConfig shard;             // addresses, gateways, limits and all of TCP; keys and MAC are filled in later
-  tcp::Options connection;       // of each connection, ours and accepted ones
-  std::vector<unsigned> cores;   // CPUs; one may stand more than once
+  std::string port;             // empty: what the subcommand takes by default
+  ShardConfig shard;            // addresses, gateways, limits and all of TCP; keys and MAC are filled in later
+  tcp::Options connection;      // of each connection, ours and accepted ones
+  std::vector<unsigned> cores;  // CPUs; one may stand more than once
   bool pipeline = false;
-  std::uint32_t workers = 0;     // 0: one for each core
+  std::uint32_t workers = 0;  // 0: one for each core
   runtime::IdlePolicy idle = runtime::IdlePolicy::kAuto;
   dpdk::HugePages hugepages = dpdk::HugePages::kAuto;
   std::optional<std::uint64_t> seed;
   std::string config;
-  std::string json;              // a path, "-": standard output, empty: none
+  std::string json;  // a path, "-": standard output, empty: none
   std::string capture;
   std::optional<ChecksumMode> checksum;
   Impairment impairment;
@@ -46,7 +46,7 @@ struct Options {
   std::vector<std::string> eal;  // what followed a final "--"
 
   // serve
-  std::uint16_t listen = 0;      // 0: the service's own port
+  std::uint16_t listen = 0;  // 0: the service's own port
   std::uint64_t body = 1000;
   std::string root;
   Duration header_timeout = 10s;
@@ -67,10 +67,10 @@ using SetResult = Expected<void, std::string>;
 // One option. The command line has it as --name, a file as the key with _ for each -.
 struct OptionSpec {
   std::string_view name;
-  char letter = 0;             // -v; 0: none
-  std::string_view value;      // what stands for its value in the help; empty: a switch
+  char letter = 0;         // -v; 0: none
+  std::string_view value;  // what stands for its value in the help; empty: a switch
   std::string_view help;
-  unsigned commands = 0;       // bits of Command
+  unsigned commands = 0;  // bits of Command
   bool repeatable = false;
   SetResult (*set)(Options&, std::string_view) = nullptr;
   nlohmann::json (*show)(const Options&) = nullptr;

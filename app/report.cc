@@ -83,17 +83,30 @@ std::vector<std::pair<std::string, std::uint64_t>> all_drops(const runtime::Engi
   for (std::size_t i = 1; i < kWireDropCount; ++i) list.emplace_back(name(static_cast<WireDrop>(i)), s.wire_drops[i]);
   for (int i = 0; i < tcp::kVerdictCount; ++i) {
     const auto verdict = static_cast<tcp::Verdict>(i);
-    if (is_drop(verdict)) list.emplace_back(fmt::format("tcp_{}", name(verdict)), all.tcp.verdicts[static_cast<std::size_t>(i)]);
+    if (is_drop(verdict))
+      list.emplace_back(fmt::format("tcp_{}", name(verdict)), all.tcp.verdicts[static_cast<std::size_t>(i)]);
   }
-  const std::pair<const char*, std::uint64_t> shard[] = {
-      {"not_our_address", s.not_our_address}, {"link_group", s.link_group}, {"bad_source", s.bad_source},
-      {"no_listener", s.no_listener}, {"backlog_full", s.backlog_full}, {"half_open_full", s.half_open_full},
-      {"table_full", s.table_full}, {"half_open_expired", s.half_open_expired}, {"replies_dropped", s.replies_dropped},
-      {"resets_withheld", s.resets_withheld}, {"icmp_ignored", s.icmp_ignored}, {"malformed_options", s.malformed_options},
-      {"foreign", s.foreign}, {"no_route", s.no_route}, {"unreachable_neighbour", s.unreachable_neighbour},
-      {"tx_no_memory", s.tx_no_memory}, {"queue_tx_dropped", all.queue.tx_dropped}, {"queue_no_mbuf", all.queue.no_mbuf},
-      {"queue_rx_unjoined", all.queue.rx_unjoined}, {"resteer_lost", all.loop.resteer_lost},
-      {"pipeline_rx_dropped", all.loop.rx_dropped}};
+  const std::pair<const char*, std::uint64_t> shard[] = {{"not_our_address", s.not_our_address},
+                                                         {"link_group", s.link_group},
+                                                         {"bad_source", s.bad_source},
+                                                         {"no_listener", s.no_listener},
+                                                         {"backlog_full", s.backlog_full},
+                                                         {"half_open_full", s.half_open_full},
+                                                         {"table_full", s.table_full},
+                                                         {"half_open_expired", s.half_open_expired},
+                                                         {"replies_dropped", s.replies_dropped},
+                                                         {"resets_withheld", s.resets_withheld},
+                                                         {"icmp_ignored", s.icmp_ignored},
+                                                         {"malformed_options", s.malformed_options},
+                                                         {"foreign", s.foreign},
+                                                         {"no_route", s.no_route},
+                                                         {"unreachable_neighbour", s.unreachable_neighbour},
+                                                         {"tx_no_memory", s.tx_no_memory},
+                                                         {"queue_tx_dropped", all.queue.tx_dropped},
+                                                         {"queue_no_mbuf", all.queue.no_mbuf},
+                                                         {"queue_rx_unjoined", all.queue.rx_unjoined},
+                                                         {"resteer_lost", all.loop.resteer_lost},
+                                                         {"pipeline_rx_dropped", all.loop.rx_dropped}};
   for (const auto& [reason, count] : shard) list.emplace_back(reason, count);
   dpdk::PortCounters port;
   for (const runtime::PortSnapshot& p : engine.ports) {
@@ -122,42 +135,65 @@ std::pair<std::uint64_t, std::uint64_t> packets(const CoreSnapshot& core) {
 Json meta(const Result& r) {
   std::vector<unsigned> cores;
   for (const CoreSnapshot& core : r.engine.cores) cores.push_back(core.cpu);
-  return {{"version", kVersion}, {"git", kGit}, {"command", r.command}, {"seed", r.seed}, {"started", r.started},
-          {"duration_ns", r.duration.count()}, {"cpu", cpu_model()}, {"kernel", kernel_release()}, {"dpdk", kDpdkVersion},
-          {"cores", cores}};
+  return {{"version", kVersion},  {"git", kGit},
+          {"command", r.command}, {"seed", r.seed},
+          {"started", r.started}, {"duration_ns", r.duration.count()},
+          {"cpu", cpu_model()},   {"kernel", kernel_release()},
+          {"dpdk", kDpdkVersion}, {"cores", cores}};
 }
 
 Json totals(const Result& r, const CoreSnapshot& side) {
   const ServiceCounters& s = r.service;
   // A server attempts nothing: what came to it counts.
   const std::uint64_t attempted = s.attempted != 0 ? s.attempted : s.opened;
-  return {{"connections_attempted", attempted}, {"connections_opened", s.opened}, {"connections_completed", s.completed},
-          {"connections_failed", s.failed()}, {"connections_open", r.open_at_end}, {"requests", s.requests},
-          {"responses", s.responses}, {"bytes_sent", side.tcp.bytes_sent}, {"bytes_received", side.tcp.bytes_received}};
+  return {{"connections_attempted", attempted},
+          {"connections_opened", s.opened},
+          {"connections_completed", s.completed},
+          {"connections_failed", s.failed()},
+          {"connections_open", r.open_at_end},
+          {"requests", s.requests},
+          {"responses", s.responses},
+          {"bytes_sent", side.tcp.bytes_sent},
+          {"bytes_received", side.tcp.bytes_received}};
 }
 
 Json rates(const Result& r, const CoreSnapshot& side) {
   const double s = seconds(r.duration);
   const auto per_second = [&](std::uint64_t n) { return static_cast<double>(n) / s; };
-  return {{"connections_per_second", per_second(r.service.completed)}, {"requests_per_second", per_second(r.service.responses)},
-          {"rx_bits_per_second", 8 * per_second(side.shard.rx_bytes)}, {"tx_bits_per_second", 8 * per_second(side.shard.tx_bytes)},
-          {"rx_packets_per_second", per_second(side.shard.rx_frames)}, {"tx_packets_per_second", per_second(side.shard.tx_frames)}};
+  return {{"connections_per_second", per_second(r.service.completed)},
+          {"requests_per_second", per_second(r.service.responses)},
+          {"rx_bits_per_second", 8 * per_second(side.shard.rx_bytes)},
+          {"tx_bits_per_second", 8 * per_second(side.shard.tx_bytes)},
+          {"rx_packets_per_second", per_second(side.shard.rx_frames)},
+          {"tx_packets_per_second", per_second(side.shard.tx_frames)}};
 }
 
 Json latencies(const Result& r) {
   Json all = Json::object();
   for (const auto& [what, h] : r.latency) {
-    all[what] = {{"count", h.count()}, {"min", h.min().count()}, {"mean", h.mean().count()},
-                 {"p50", h.quantile(0.5).count()}, {"p90", h.quantile(0.9).count()}, {"p99", h.quantile(0.99).count()},
-                 {"p999", h.quantile(0.999).count()}, {"p9999", h.quantile(0.9999).count()}, {"max", h.max().count()}};
+    all[what] = {{"count", h.count()},
+                 {"min", h.min().count()},
+                 {"mean", h.mean().count()},
+                 {"p50", h.quantile(0.5).count()},
+                 {"p90", h.quantile(0.9).count()},
+                 {"p99", h.quantile(0.99).count()},
+                 {"p999", h.quantile(0.999).count()},
+                 {"p9999", h.quantile(0.9999).count()},
+                 {"max", h.max().count()}};
   }
   return all;
 }
 
 Json errors(const ServiceCounters& s) {
-  return {{"refused", s.refused}, {"reset", s.reset}, {"timeout", s.timed_out}, {"unreachable", s.unreachable},
-          {"port_exhausted", s.port_exhausted}, {"no_resources", s.no_resources}, {"aborted", s.aborted},
-          {"protocol", s.protocol}, {"bad_requests", s.protocol_errors}};
+  return {{"refused", s.refused},
+          {"reset", s.reset},
+          {"timeout", s.timed_out},
+          {"unreachable", s.unreachable},
+          {"port_exhausted", s.port_exhausted},
+          {"no_resources", s.no_resources},
+          {"aborted", s.aborted},
+          {"protocol", s.protocol},
+          {"bad_requests", s.protocol_errors}};
 }
 
 Json tcp_section(const CoreSnapshot& all) {
@@ -166,22 +202,38 @@ Json tcp_section(const CoreSnapshot& all) {
   for (int i = 1; i < tcp::kVerdictCount; ++i) {
     verdicts[std::string{name(static_cast<tcp::Verdict>(i))}] = c.verdicts[static_cast<std::size_t>(i)];
   }
-  return {{"segments_sent", c.segments_sent}, {"segments_received", c.segments_received}, {"bytes_sent", c.bytes_sent},
-          {"bytes_received", c.bytes_received}, {"retransmitted_segments", c.retransmitted_segments},
-          {"rto_fired", c.rto_fired}, {"fast_retransmits", c.fast_retransmits}, {"duplicate_acks", c.duplicate_acks},
-          {"out_of_order", c.out_of_order}, {"duplicate_segments", c.duplicate_segments},
+  return {{"segments_sent", c.segments_sent},
+          {"segments_received", c.segments_received},
+          {"bytes_sent", c.bytes_sent},
+          {"bytes_received", c.bytes_received},
+          {"retransmitted_segments", c.retransmitted_segments},
+          {"rto_fired", c.rto_fired},
+          {"fast_retransmits", c.fast_retransmits},
+          {"duplicate_acks", c.duplicate_acks},
+          {"out_of_order", c.out_of_order},
+          {"duplicate_segments", c.duplicate_segments},
           {"bad_checksum", all.shard.wire_drops[static_cast<std::size_t>(WireDrop::kTcpChecksum)]},
-          {"resets_sent", c.resets_sent}, {"resets_received", c.resets_received}, {"challenge_acks", c.challenge_acks},
-          {"challenges_withheld", c.challenges_withheld}, {"syn_cookies_sent", 0}, {"zero_window_probes", c.zero_window_probes},
-          {"keep_alive_probes", c.keep_alive_probes}, {"active_opens", c.active_opens}, {"passive_opens", c.passive_opens},
-          {"opened", c.opened}, {"timed_out", c.timed_out}, {"delayed_acks", c.delayed_acks}, {"verdicts", verdicts}};
+          {"resets_sent", c.resets_sent},
+          {"resets_received", c.resets_received},
+          {"challenge_acks", c.challenge_acks},
+          {"challenges_withheld", c.challenges_withheld},
+          {"syn_cookies_sent", 0},
+          {"zero_window_probes", c.zero_window_probes},
+          {"keep_alive_probes", c.keep_alive_probes},
+          {"active_opens", c.active_opens},
+          {"passive_opens", c.passive_opens},
+          {"opened", c.opened},
+          {"timed_out", c.timed_out},
+          {"delayed_acks", c.delayed_acks},
+          {"verdicts", verdicts}};
 }
 
 Json states(const CoreSnapshot& all) {
   Json counts = Json::object();
   for (int i = 1; i < tcp::kStateCount; ++i) {
     const auto state = static_cast<tcp::State>(i);
-    const std::uint64_t n = state == tcp::State::kTimeWait ? all.time_wait : all.gauges.states[static_cast<std::size_t>(i)];
+    const std::uint64_t n =
+        state == tcp::State::kTimeWait ? all.time_wait : all.gauges.states[static_cast<std::size_t>(i)];
     counts[std::string{to_string(state)}] = n;
   }
   return counts;
@@ -196,8 +248,15 @@ double bytes_per_time_wait(const Result& r, const CoreSnapshot& all) {
 
 Json time_wait(const Result& r, const CoreSnapshot& all) {
   const auto& c = all.time_wait_counters;
-  return {{"entries", all.time_wait}, {"peak", c.peak}, {"entered", c.entered}, {"expired", c.expired}, {"reused", c.reused},
-          {"refused_full", c.refused}, {"evicted", c.evicted}, {"restarted", c.restarted}, {"bytes", all.memory.time_wait},
+  return {{"entries", all.time_wait},
+          {"peak", c.peak},
+          {"entered", c.entered},
+          {"expired", c.expired},
+          {"reused", c.reused},
+          {"refused_full", c.refused},
+          {"evicted", c.evicted},
+          {"restarted", c.restarted},
+          {"bytes", all.memory.time_wait},
           {"bytes_per_entry", bytes_per_time_wait(r, all)}};
 }
 
@@ -212,20 +271,32 @@ std::uint64_t mbuf_bytes(const Result& r) {
 }
 
 Json memory(const Result& r, const CoreSnapshot& all) {
-  return {{"rss_bytes", rss_bytes()}, {"connections_bytes", all.memory.connections}, {"half_open_bytes", all.memory.half_open},
-          {"time_wait_bytes", all.memory.time_wait}, {"buffers_bytes", all.memory.buffers}, {"ports_bytes", all.memory.ports},
-          {"mbuf_bytes", mbuf_bytes(r)}, {"bytes_per_idle_connection", kIdleConnection}};
+  return {{"rss_bytes", rss_bytes()},
+          {"connections_bytes", all.memory.connections},
+          {"half_open_bytes", all.memory.half_open},
+          {"time_wait_bytes", all.memory.time_wait},
+          {"buffers_bytes", all.memory.buffers},
+          {"ports_bytes", all.memory.ports},
+          {"mbuf_bytes", mbuf_bytes(r)},
+          {"bytes_per_idle_connection", kIdleConnection}};
 }
 
 Json cores(const Result& r) {
   Json list = Json::array();
   for (const CoreSnapshot& core : r.engine.cores) {
     const auto [rx, tx] = packets(core);
-    list.push_back({{"core", core.cpu}, {"role", role(core)}, {"group", core.group}, {"worker", core.worker},
-                    {"busy_fraction", core.loop.busy_fraction()}, {"rx_packets", rx}, {"tx_packets", tx},
+    list.push_back({{"core", core.cpu},
+                    {"role", role(core)},
+                    {"group", core.group},
+                    {"worker", core.worker},
+                    {"busy_fraction", core.loop.busy_fraction()},
+                    {"rx_packets", rx},
+                    {"tx_packets", tx},
                     {"rx_dropped", core.loop.rx_dropped + core.loop.resteer_lost + core.queue.rx_unjoined},
-                    {"tx_dropped", core.queue.tx_dropped + core.queue.no_mbuf}, {"resteered", core.loop.resteered},
-                    {"processed_elsewhere", core.shard.foreign}, {"connections", core.connections}});
+                    {"tx_dropped", core.queue.tx_dropped + core.queue.no_mbuf},
+                    {"resteered", core.loop.resteered},
+                    {"processed_elsewhere", core.shard.foreign},
+                    {"connections", core.connections}});
   }
   return list;
 }
@@ -233,9 +304,14 @@ Json cores(const Result& r) {
 Json series(const Result& r) {
   Json list = Json::array();
   for (const Sample& s : r.series) {
-    list.push_back({{"t_ns", s.at.count()}, {"connections_per_second", s.connections_per_second}, {"active", s.active},
-                    {"time_wait", s.time_wait}, {"p50", s.p50.count()}, {"p99", s.p99.count()},
-                    {"retransmits", s.retransmits}, {"errors", s.errors}});
+    list.push_back({{"t_ns", s.at.count()},
+                    {"connections_per_second", s.connections_per_second},
+                    {"active", s.active},
+                    {"time_wait", s.time_wait},
+                    {"p50", s.p50.count()},
+                    {"p99", s.p99.count()},
+                    {"retransmits", s.retransmits},
+                    {"errors", s.errors}});
   }
   return list;
 }
@@ -243,13 +319,15 @@ Json series(const Result& r) {
 // ---- text ----
 
 std::string latency_table(const Result& r) {
-  const bool any = std::any_of(r.latency.begin(), r.latency.end(), [](const auto& row) { return row.second.count() > 0; });
+  const bool any =
+      std::any_of(r.latency.begin(), r.latency.end(), [](const auto& row) { return row.second.count() > 0; });
   if (!any) return {};
   std::string text = fmt::format("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "latency", "p50", "p90", "p99", "p99.9", "max");
   for (const auto& [what, h] : r.latency) {
     if (h.count() == 0) continue;
-    text += fmt::format("  {:<10}{:>9}{:>9}{:>9}{:>9}{:>9}\n", what, show_duration(h.quantile(0.5)), show_duration(h.quantile(0.9)),
-                        show_duration(h.quantile(0.99)), show_duration(h.quantile(0.999)), show_duration(h.max()));
+    text += fmt::format("  {:<10}{:>9}{:>9}{:>9}{:>9}{:>9}\n", what, show_duration(h.quantile(0.5)),
+                        show_duration(h.quantile(0.9)), show_duration(h.quantile(0.99)),
+                        show_duration(h.quantile(0.999)), show_duration(h.max()));
   }
   return text;
 }
@@ -266,8 +344,9 @@ std::string cores_lines(const Result& r) {
   std::string text;
   for (const CoreSnapshot& core : r.engine.cores) {
     const auto [rx, tx] = packets(core);
-    text += fmt::format("{:<12}{} {}  busy {:.0f} %  rx {}  tx {} packets{}\n", fmt::format("core {}", core.cpu), role(core), core.group,
-                        100 * core.loop.busy_fraction(), show_count(static_cast<double>(rx)), show_count(static_cast<double>(tx)),
+    text += fmt::format("{:<12}{} {}  busy {:.0f} %  rx {}  tx {} packets{}\n", fmt::format("core {}", core.cpu),
+                        role(core), core.group, 100 * core.loop.busy_fraction(), show_count(static_cast<double>(rx)),
+                        show_count(static_cast<double>(tx)),
                         core.loop.resteered == 0 ? "" : fmt::format("  re-steered {}", core.loop.resteered));
   }
   return text;
@@ -334,24 +413,28 @@ std::string summary(const Result& r) {
   const double t = seconds(r.duration);
   const auto rate = [&](std::uint64_t n) { return show_count(static_cast<double>(n) / t); };
   std::string text = fmt::format("{}\n", r.title);
-  text += fmt::format("{:<12}{} completed in {:.1f} s: {}/s   failed {}   open {}\n", "connections", with_commas(s.completed), t,
-                      rate(s.completed), with_commas(s.failed()), with_commas(r.open_at_end));
-  if (s.responses > 0) text += fmt::format("{:<12}{}: {}/s\n", "responses", with_commas(s.responses), rate(s.responses));
+  text +=
+      fmt::format("{:<12}{} completed in {:.1f} s: {}/s   failed {}   open {}\n", "connections",
+                  with_commas(s.completed), t, rate(s.completed), with_commas(s.failed()), with_commas(r.open_at_end));
+  if (s.responses > 0)
+    text += fmt::format("{:<12}{}: {}/s\n", "responses", with_commas(s.responses), rate(s.responses));
   text += fmt::format("{:<12}rx {}  {} packets/s   tx {}  {} packets/s\n", "traffic",
                       show_bytes(static_cast<double>(side.tcp.bytes_received)), rate(side.shard.rx_frames),
                       show_bytes(static_cast<double>(side.tcp.bytes_sent)), rate(side.shard.tx_frames));
   text += latency_table(r);
   const tcp::Counters& c = all.tcp;
-  text += fmt::format("{:<12}segments sent {}  received {}  retransmitted {}  out of order {}  resets sent {}  received {}\n", "tcp",
-                      with_commas(c.segments_sent), with_commas(c.segments_received), with_commas(c.retransmitted_segments),
-                      with_commas(c.out_of_order), with_commas(c.resets_sent), with_commas(c.resets_received));
+  text += fmt::format(
+      "{:<12}segments sent {}  received {}  retransmitted {}  out of order {}  resets sent {}  received {}\n", "tcp",
+      with_commas(c.segments_sent), with_commas(c.segments_received), with_commas(c.retransmitted_segments),
+      with_commas(c.out_of_order), with_commas(c.resets_sent), with_commas(c.resets_received));
   const auto& w = all.time_wait_counters;
   text += fmt::format("{:<12}{} now, {} at most; entered {}  reused {}  evicted {}; {:.0f} B each\n", "TIME-WAIT",
                       with_commas(all.time_wait), with_commas(w.peak), with_commas(w.entered), with_commas(w.reused),
                       with_commas(w.evicted), bytes_per_time_wait(r, all));
-  text += fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {} B per idle connection\n", "memory",
-                      show_bytes(static_cast<double>(rss_bytes())), show_bytes(static_cast<double>(all.memory.connections)),
-                      show_bytes(static_cast<double>(all.memory.time_wait)), kIdleConnection);
+  text +=
+      fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {} B per idle connection\n", "memory",
+                  show_bytes(static_cast<double>(rss_bytes())), show_bytes(static_cast<double>(all.memory.connections)),
+                  show_bytes(static_cast<double>(all.memory.time_wait)), kIdleConnection);
   text += cores_lines(r);
   text += pairs_line("drops", drops(r.engine));
   return text + verdict_lines(r);

@@ -44,16 +44,16 @@ struct Sample {
 
 // Everything a run has to tell; what the JSON result and the summary are made of.
 struct Result {
-  std::string command;           // "serve http"
-  std::string title;             // of the summary
+  std::string command;  // "serve http"
+  std::string title;    // of the summary
   std::uint64_t seed = 0;
-  std::string started;           // wall clock, ISO 8601
+  std::string started;  // wall clock, ISO 8601
   Duration duration{0};
   nlohmann::json config;
   Verdict verdict;
-  ServiceCounters service;       // of the side that the run is about
+  ServiceCounters service;  // of the side that the run is about
   std::uint64_t open_at_end = 0;
-  std::string group;             // ... and its group; rates and totals are that group's
+  std::string group;  // ... and its group; rates and totals are that group's
   runtime::EngineSnapshot engine;
   std::vector<std::pair<std::string, HdrHistogram>> latency;
   std::vector<Sample> series;

@@ -14,9 +14,9 @@ namespace pollux::app {
 namespace {
 
 struct Service {
-  std::string name;       // "serve http"
-  std::uint16_t port;     // its well-known one
-  std::string exercise;   // a command of the peer's; {host}, {bracketed}: with [] for IPv6, {port}
+  std::string name;      // "serve http"
+  std::uint16_t port;    // its well-known one
+  std::string exercise;  // a command of the peer's; {host}, {bracketed}: with [] for IPv6, {port}
 };
 
 Service service_of(Command command) {
@@ -51,8 +51,8 @@ std::string exercise(const Service& service, const Options& options, std::uint16
   const IpAddress& address = options.shard.addresses.front().prefix.address;
   const std::string host = to_string(address);
   const std::string bracketed = address.is_v4() ? host : "[" + host + "]";
-  std::string text = fmt::format(fmt::runtime(service.exercise), fmt::arg("host", host), fmt::arg("bracketed", bracketed),
-                                 fmt::arg("port", port));
+  std::string text = fmt::format(fmt::runtime(service.exercise), fmt::arg("host", host),
+                                 fmt::arg("bracketed", bracketed), fmt::arg("port", port));
   const std::string usual = ":80/";
   if (port == 80 && text.find(usual) != std::string::npos) text.replace(text.find(usual), usual.size(), "/");
   return text;
@@ -64,8 +64,10 @@ std::string kernel_side(const std::string& interface, const Options& options) {
   const IpPrefix& ours = options.shard.addresses.front().prefix;
   const IpAddress& address = ours.address;
   IpPrefix other{address.plus(1), ours.length};
-  if (address.is_v4() && (address.v4_host_order() & 0xff) > 1) other.address = IpAddress::v4(address.v4_host_order() - 1);
-  return fmt::format("kernel side: ip addr add {} dev {} && ip link set {} up\n", to_string(other), interface, interface);
+  if (address.is_v4() && (address.v4_host_order() & 0xff) > 1)
+    other.address = IpAddress::v4(address.v4_host_order() - 1);
+  return fmt::format("kernel side: ip addr add {} dev {} && ip link set {} up\n", to_string(other), interface,
+                     interface);
 }
 
 template <class A>
@@ -74,7 +76,10 @@ class Server {
   using MakeApp = std::function<std::unique_ptr<A>(unsigned)>;
 
   Server(Command command, const Options& options, Signals& signals, MakeApp make_app)
-      : options_{options}, service_{service_of(command)}, signals_{signals}, session_{options, command, service_.name},
+      : options_{options},
+        service_{service_of(command)},
+        signals_{signals},
+        session_{options, command, service_.name},
         make_app_{std::move(make_app)} {}
 
   int run() {
@@ -115,7 +120,8 @@ class Server {
     spec.options = options_.connection;
     for (unsigned w = 0; w < group_->workers(); ++w) {
       const auto listening = group_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
-      if (!listening) return unexpected(fmt::format("cannot listen on port {}: {}", port(), describe(listening.error())));
+      if (!listening)
+        return unexpected(fmt::format("cannot listen on port {}: {}", port(), describe(listening.error())));
     }
     return {};
   }
@@ -124,7 +130,8 @@ class Server {
     if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
     for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
     for (const auto& described : engine_->snapshot().ports) fmt::print(stderr, "{}\n", described.description);
-    fmt::print(stderr, "{}try:        {}\n", kernel_side(engine_->interface(*group_), options_), exercise(service_, options_, port()));
+    fmt::print(stderr, "{}try:        {}\n", kernel_side(engine_->interface(*group_), options_),
+               exercise(service_, options_, port()));
     fmt::print(stderr, "listening {}   ^C to stop\n", listening_on(options_, port()));
     std::fflush(stderr);
   }
@@ -171,7 +178,8 @@ void fill_in_defaults(Options& options) {
   constexpr const char* kTap = "tap:name=plx0,kernel=198.18.0.1/24,kernel=2001:2::1/64";
   if (options.port.empty()) options.port = kTap;
   if (!options.shard.addresses.empty()) return;
-  for (const char* address : {"198.18.0.2/24", "2001:2::2/64"}) options.shard.addresses.push_back({*IpPrefix::parse(address), 1});
+  for (const char* address : {"198.18.0.2/24", "2001:2::2/64"})
+    options.shard.addresses.push_back({*IpPrefix::parse(address), 1});
 }
 
 }  // namespace

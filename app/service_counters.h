@@ -15,8 +15,8 @@ struct ServiceCounters {
   std::uint64_t requests = 0;
   std::uint64_t responses = 0;
   std::uint64_t protocol_errors = 0;  // requests answered with 4xx or 5xx
-  std::uint64_t bytes_received = 0;  // text taken
-  std::uint64_t bytes_sent = 0;      // text queued
+  std::uint64_t bytes_received = 0;   // text taken
+  std::uint64_t bytes_sent = 0;       // text queued
   // Connections that failed, and why.
   std::uint64_t refused = 0;
   std::uint64_t reset = 0;

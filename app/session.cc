@@ -17,7 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr Duration kSecond = 1s;
 
-Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration at, Duration passed, const std::string& group) {
+Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration at, Duration passed,
+                 const std::string& group) {
   Sample s;
   s.at = at;
   const auto all = now.engine.total();
@@ -40,7 +41,9 @@ int fail(Exit code, const std::string& error) {
   return code;
 }
 
-std::uint64_t Session::seed_of(const Options& options) { return options.seed ? *options.seed : dpdk::random_seed() >> 11; }
+std::uint64_t Session::seed_of(const Options& options) {
+  return options.seed ? *options.seed : dpdk::random_seed() >> 11;
+}
 
 unsigned Session::workers() const {
   if (options_.workers != 0) return options_.workers;
@@ -110,10 +113,11 @@ void Session::show_status(const Sample& s, const Tick& tick) const {
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (options_.quiet || (!terminal && !options_.verbose && command_ != Command::kDemo)) return;
   const auto all = tick.engine.total();
-  fmt::print(stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",
-             terminal ? "\r\033[K" : "", std::chrono::duration<double>(s.at).count(), show_count(s.connections_per_second), s.active,
-             show_count(static_cast<double>(s.time_wait)), show_duration(s.p50), show_duration(s.p99), all.tcp.retransmitted_segments,
-             tick.service.failed(), terminal ? "" : "\n");
+  fmt::print(
+      stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",
+      terminal ? "\r\033[K" : "", std::chrono::duration<double>(s.at).count(), show_count(s.connections_per_second),
+      s.active, show_count(static_cast<double>(s.time_wait)), show_duration(s.p50), show_duration(s.p99),
+      all.tcp.retransmitted_segments, tick.service.failed(), terminal ? "" : "\n");
   std::fflush(stderr);
 }
 

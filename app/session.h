@@ -29,7 +29,11 @@ int fail(Exit code, const std::string& error);
 class Session {
  public:
   Session(const Options& options, Command command, std::string name)
-      : options_{options}, command_{command}, name_{std::move(name)}, started_{iso_time_now()}, seed_{seed_of(options)} {}
+      : options_{options},
+        command_{command},
+        name_{std::move(name)},
+        started_{iso_time_now()},
+        seed_{seed_of(options)} {}
 
   runtime::EngineOptions engine_options() const;
   // `workers` and `pipeline` from the options, or one worker where a subcommand says so.

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <functional>
 #include <mutex>
 #include <thread>
-
-#include <condition_variable>
 
 namespace pollux::app {
 

@@ -17,7 +17,8 @@ class SlotPool {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  explicit SlotPool(std::uint32_t capacity) : memory_{(std::size_t{capacity} + 1) * sizeof(Place)}, capacity_{capacity} {}
+  explicit SlotPool(std::uint32_t capacity)
+      : memory_{(std::size_t{capacity} + 1) * sizeof(Place)}, capacity_{capacity} {}
 
   // A place with T{} in it, or 0.
   std::uint32_t take() {

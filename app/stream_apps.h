@@ -37,7 +37,9 @@ class EchoApp {
     conn.close();
   }
   template <class C>
-  void on_urgent(C) {}
+  void on_urgent(C conn) {
+    conn.user() = conn.urgent_ahead();  // from here on counted down as text goes out
+  }
   template <class C>
   void on_closed(C, tcp::Reason reason) {
     counters_.count_closed(reason);
@@ -48,15 +50,19 @@ class EchoApp {
   // Up to the urgent byte, that byte, and what follows it. Returns how much was queued.
   template <class C>
   std::size_t echo(C& conn, std::span<const std::byte> text) {
-    const std::uint32_t urgent = conn.urgent_ahead();
     std::size_t done = 0;
+    const std::uint64_t urgent = conn.user();
     if (urgent > 0 && urgent <= text.size()) {
       done = queue(conn, text.first(urgent - 1), false);
+      conn.user() -= done;
       if (done < urgent - 1) return done;
       if (queue(conn, text.subspan(done, 1), true) == 0) return done;
+      conn.user() = 0;
       ++done;
     }
-    return done + queue(conn, text.subspan(done), false);
+    const std::size_t rest = queue(conn, text.subspan(done), false);
+    conn.user() -= std::min<std::uint64_t>(rest, conn.user());
+    return done + rest;
   }
   template <class C>
   std::size_t queue(C& conn, std::span<const std::byte> text, bool urgent) {

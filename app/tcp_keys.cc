@@ -30,22 +30,26 @@ constexpr TcpKey switch_key(std::string_view name, std::string_view help) {
 }
 template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
 constexpr TcpKey size_key(std::string_view name, std::string_view value, std::string_view help) {
-  return {name, value, help,
-          [](Options& o, std::string_view text) { return put_within(parse_size(text), kLow, kHigh, o.shard.tcp.*kMember); },
-          [](const Options& o) { return Json(o.shard.tcp.*kMember); }};
+  return {
+      name, value, help,
+      [](Options& o, std::string_view text) { return put_within(parse_size(text), kLow, kHigh, o.shard.tcp.*kMember); },
+      [](const Options& o) { return Json(o.shard.tcp.*kMember); }};
 }
 // Rows for a member of ShardConfig.
 template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
 constexpr TcpKey limit_key(std::string_view name, std::string_view help) {
-  return {name, "N", help,
-          [](Options& o, std::string_view text) { return put_within(parse_count(text), kLow, kHigh, o.shard.*kMember); },
-          [](const Options& o) { return Json(o.shard.*kMember); }};
+  return {
+      name, "N", help,
+      [](Options& o, std::string_view text) { return put_within(parse_count(text), kLow, kHigh, o.shard.*kMember); },
+      [](const Options& o) { return Json(o.shard.*kMember); }};
 }
 // Rows for a member of tcp::Options.
 template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
 constexpr TcpKey byte_key(std::string_view name, std::string_view help) {
   return {name, "N", help,
-          [](Options& o, std::string_view text) { return put_within(parse_count(text), kLow, kHigh, o.connection.*kMember); },
+          [](Options& o, std::string_view text) {
+            return put_within(parse_count(text), kLow, kHigh, o.connection.*kMember);
+          },
           [](const Options& o) { return Json(o.connection.*kMember); }};
 }
 
@@ -114,8 +118,7 @@ constexpr std::array kTcpKeys{
     TcpKey{"time_wait", "TIME", "how long TIME-WAIT lasts (2 MSL)", set_time_wait,
            [](const Options& o) { return Json(exact_duration(o.shard.tcp.msl * 2)); }},
     duration_key<&Config::msl, 1'000'000>("msl", "maximum segment lifetime; TIME-WAIT lasts twice this"),
-    TcpKey{"keepalive", "on|off|TIME", "probe idle connections, after this time",
-           set_keepalive,
+    TcpKey{"keepalive", "on|off|TIME", "probe idle connections, after this time", set_keepalive,
            [](const Options& o) {
              const tcp::KeepAlive& keep_alive = o.connection.keep_alive;
              return keep_alive.on ? Json(fmt::format("{}s", keep_alive.idle_s)) : Json("off");
@@ -129,10 +132,12 @@ constexpr std::array kTcpKeys{
            },
            [](const Options& o) { return Json(o.connection.keep_alive.count); }},
     duration_key<&Config::fin_wait_2, 1'000'000>("fin_wait2", "how long a closed connection waits for the peer's FIN"),
-    TcpKey{"user_timeout", "TIME", "unacknowledged for so long: give up; 0: after r2",
-           [](Options& o, std::string_view text) { return put_duration(text, 0s, kLongest, o.connection.user_timeout); },
-           [](const Options& o) { return Json(exact_duration(o.connection.user_timeout)); }},
-    TcpKey{"congestion", "newreno", "congestion control", set_congestion, [](const Options&) { return Json("newreno"); }},
+    TcpKey{
+        "user_timeout", "TIME", "unacknowledged for so long: give up; 0: after r2",
+        [](Options& o, std::string_view text) { return put_duration(text, 0s, kLongest, o.connection.user_timeout); },
+        [](const Options& o) { return Json(exact_duration(o.connection.user_timeout)); }},
+    TcpKey{"congestion", "newreno", "congestion control", set_congestion,
+           [](const Options&) { return Json("newreno"); }},
     switch_key<&Config::timestamps>("timestamps", "RFC 7323 timestamps"),
     switch_key<&Config::window_scaling>("window_scaling", "RFC 7323 window scale"),
     switch_key<&Config::sack_permitted>("sack", "RFC 2018 selective acknowledgment"),
@@ -155,7 +160,8 @@ constexpr std::array kTcpKeys{
     size_key<&Config::max_ranges, 1, 65536>("max_ranges", "N", "out-of-order pieces kept for a connection"),
     duration_key<&Config::persist_max, 1'000'000>("persist_max", "greatest time between zero-window probes"),
     duration_key<&Config::challenge_interval, 0>("challenge_interval", "least time between challenge ACKs"),
-    duration_key<&Config::sws_override, 1'000'000>("sws_override", "how long a small segment waits for a larger window"),
+    duration_key<&Config::sws_override, 1'000'000>("sws_override",
+                                                   "how long a small segment waits for a larger window"),
     switch_key<&Config::rst_ends_time_wait>("rst_ends_time_wait", "believe RST in TIME-WAIT (RFC 793, not 1337)"),
     byte_key<&tcp::Options::ttl, 1, 255>("ttl", "time to live of what is sent"),
     byte_key<&tcp::Options::tos, 0, 255>("tos", "DiffServ byte of what is sent"),
@@ -163,7 +169,8 @@ constexpr std::array kTcpKeys{
            [](const Options& o) { return Json(fmt::format("{}-{}", o.shard.first_port, o.shard.last_port)); }},
     limit_key<&ShardConfig::max_half_open, 1, 1u << 24>("max_half_open", "half-open connections of a core"),
     limit_key<&ShardConfig::max_time_wait_v4, 1, 1u << 30>("max_time_wait", "IPv4 connections in TIME-WAIT of a core"),
-    limit_key<&ShardConfig::max_time_wait_v6, 1, 1u << 30>("max_time_wait_v6", "IPv6 connections in TIME-WAIT of a core"),
+    limit_key<&ShardConfig::max_time_wait_v6, 1, 1u << 30>("max_time_wait_v6",
+                                                           "IPv6 connections in TIME-WAIT of a core"),
     TcpKey{"time_wait_full", "evict|refuse", "when TIME-WAIT is full: forget the oldest, or the new one",
            [](Options& o, std::string_view text) { return put_choice(text, kFullPolicies, o.shard.time_wait_full); },
            [](const Options& o) { return Json(word_of(o.shard.time_wait_full, kFullPolicies)); }},

@@ -19,7 +19,7 @@ struct Unit {
   double factor;
 };
 
-constexpr std::array kDurationUnits{Unit{"ns", 1}, Unit{"us", 1e3},  Unit{"ms", 1e6},
+constexpr std::array kDurationUnits{Unit{"ns", 1},  Unit{"us", 1e3}, Unit{"ms", 1e6},
                                     Unit{"s", 1e9}, Unit{"m", 60e9}, Unit{"h", 3600e9}};
 constexpr std::array kSizeUnits{Unit{"", 1},         Unit{"k", 1e3}, Unit{"Ki", 1024},       Unit{"M", 1e6},
                                 Unit{"Mi", 1048576}, Unit{"G", 1e9}, Unit{"Gi", 1073741824}, Unit{"B", 1}};

@@ -34,7 +34,10 @@ TEST(CommandLine, TheFirstWordsAreTheSubcommand) {
 }
 
 TEST(CommandLine, OptionsComeInAllTheirSpellings) {
-  const Options o = line_of("serve http --port ring --ip=198.18.0.2/24 --ip 2001:2::2/64 -b 1Ki -v --set tcp.mss=536 --set tcp.nodelay=on").options;
+  const Options o = line_of(
+                        "serve http --port ring --ip=198.18.0.2/24 --ip 2001:2::2/64 -b 1Ki -v --set tcp.mss=536 --set "
+                        "tcp.nodelay=on")
+                        .options;
   EXPECT_EQ(o.port, "ring");
   EXPECT_EQ(o.shard.addresses.size(), 2u);
   EXPECT_EQ(o.body, 1024u);
@@ -60,7 +63,8 @@ TEST(CommandLine, HelpIsThereOnEveryLevelAndNamesEveryOption) {
     EXPECT_TRUE(line.print_only);
     EXPECT_NE(line_of("--help").text.find(name), std::string::npos);
     for (const OptionSpec& spec : option_table()) {
-      EXPECT_EQ(line.text.find("--" + std::string{spec.name} + " ") != std::string::npos, spec.is_for(line_of(name).command))
+      EXPECT_EQ(line.text.find("--" + std::string{spec.name} + " ") != std::string::npos,
+                spec.is_for(line_of(name).command))
           << name << " --" << spec.name;
     }
   }
@@ -86,8 +90,8 @@ TEST(CommandLine, AMisspeltOptionIsAnErrorWithASuggestion) {
 }
 
 TEST(CommandLine, WhatCannotBeIsAnError) {
-  for (const char* text : {"demo extra", "demo --duration", "demo --duration 5", "serve http --port a --port b", "demo --root x",
-                           "serve echo --body 1k", "serve http -Z", "demo --quiet=maybe"}) {
+  for (const char* text : {"demo extra", "demo --duration", "demo --duration 5", "serve http --port a --port b",
+                           "demo --root x", "serve echo --body 1k", "serve http -Z", "demo --quiet=maybe"}) {
     EXPECT_NE(error_of(text), "no error") << text;
   }
 }

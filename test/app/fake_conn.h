@@ -17,8 +17,8 @@ namespace pollux::app {
 struct FakeConnection {
   std::uint32_t room = 256 * 1024;  // free bytes of the send buffer
   std::string sent;
-  std::string urgent;    // of `sent`, what went out as urgent
-  std::string unread;    // left behind by on_text
+  std::string urgent;  // of `sent`, what went out as urgent
+  std::string unread;  // left behind by on_text
   std::uint32_t urgent_ahead = 0;
   std::uint64_t user = 0;
   Instant now{};
@@ -90,6 +90,11 @@ class Client {
     const std::size_t taken = app_.on_text(FakeConn{c_}, std::as_bytes(std::span{text}));
     ASSERT(taken <= text.size());
     c_.unread = text.substr(taken);
+  }
+  // Urgent data is announced that ends so many bytes on.
+  void announces_urgent(std::uint32_t ahead) {
+    c_.urgent_ahead = ahead;
+    app_.on_urgent(FakeConn{c_});
   }
   void sends_eof() { app_.on_eof(FakeConn{c_}); }
   // The peer acknowledges: so many bytes of room.

@@ -93,7 +93,8 @@ TEST(HttpRequest, WhatIsWrongHasItsStatus) {
   EXPECT_EQ(parsed("GET / HTTP/1.1\r\nHost : a\r\n\r\n").error(), 400u);
   EXPECT_EQ(parsed("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n").error(), 400u);
   EXPECT_EQ(parsed("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n").error(), 400u);
-  EXPECT_EQ(parsed("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n").error(), 400u);
+  EXPECT_EQ(parsed("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n").error(),
+            400u);
   EXPECT_EQ(parsed(std::string_view{"\0\1\2\3\r\n\r\n", 8}).error(), 400u);
   EXPECT_EQ(parsed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").error(), 405u);
   EXPECT_EQ(parsed("DELETE / HTTP/1.1\r\nHost: a\r\n\r\n").error(), 405u);

@@ -36,27 +36,78 @@ std::string error_of(std::string_view name, std::string value) {
 
 // A value for every option that differs from its default.
 const std::map<std::string, std::string> kValues{
-    {"port", "ring"},          {"ip", "198.18.0.2/24"},   {"ip-range", "198.18.1.0/24"}, {"gateway", "198.18.0.1"},
-    {"cores", "0,2-3"},        {"workers", "2"},          {"pipeline", "on"},            {"idle", "spin"},
-    {"hugepages", "off"},      {"mtu", "1400"},           {"vlan", "7"},                 {"checksum", "trust"},
-    {"impair", "loss=0.01"},   {"max-connections", "1k"}, {"set", "tcp.time_wait=10s"},  {"seed", "42"},
-    {"duration", "3s"},        {"json", "r.json"},        {"capture", "a.pcap"},         {"config", "a.toml"},
-    {"verbose", "on"},         {"quiet", "on"},           {"listen", "8080"},            {"body", "1Ki"},
-    {"root", "files"},         {"header-timeout", "3s"},  {"idle-timeout", "4s"},        {"clients", "10"},
+    {"port", "ring"},
+    {"ip", "198.18.0.2/24"},
+    {"ip-range", "198.18.1.0/24"},
+    {"gateway", "198.18.0.1"},
+    {"cores", "0,2-3"},
+    {"workers", "2"},
+    {"pipeline", "on"},
+    {"idle", "spin"},
+    {"hugepages", "off"},
+    {"mtu", "1400"},
+    {"vlan", "7"},
+    {"checksum", "trust"},
+    {"impair", "loss=0.01"},
+    {"max-connections", "1k"},
+    {"set", "tcp.time_wait=10s"},
+    {"seed", "42"},
+    {"duration", "3s"},
+    {"json", "r.json"},
+    {"capture", "a.pcap"},
+    {"config", "a.toml"},
+    {"verbose", "on"},
+    {"quiet", "on"},
+    {"listen", "8080"},
+    {"body", "1Ki"},
+    {"root", "files"},
+    {"header-timeout", "3s"},
+    {"idle-timeout", "4s"},
+    {"clients", "10"},
     {"close", "client"},
 };
 
 // A value for every key of TCP that differs from its default.
 const std::map<std::string, std::string> kTcpValues{
-    {"time_wait", "10s"}, {"msl", "5s"}, {"keepalive", "30s"}, {"keepalive_interval", "5s"}, {"keepalive_count", "3"},
-    {"fin_wait2", "5s"}, {"user_timeout", "20s"}, {"congestion", "newreno"}, {"timestamps", "off"},
-    {"window_scaling", "off"}, {"sack", "on"}, {"mss", "536"}, {"delayed_ack", "100ms"}, {"nodelay", "on"},
-    {"rto_initial", "2s"}, {"rto_min", "50ms"}, {"rto_max", "30s"}, {"rcvbuf", "64Ki"}, {"sndbuf", "128Ki"},
-    {"r1", "5"}, {"r2", "100s"}, {"r2_syn", "200s"}, {"syn_ack_retries", "2"}, {"initial_window", "4"},
-    {"max_ranges", "256"}, {"persist_max", "30s"}, {"challenge_interval", "100ms"}, {"sws_override", "150ms"},
-    {"rst_ends_time_wait", "on"}, {"ttl", "32"}, {"tos", "8"}, {"ports", "1024-65535"}, {"max_half_open", "100"},
-    {"max_time_wait", "1000"}, {"max_time_wait_v6", "1000"}, {"time_wait_full", "refuse"}, {"reuse_time_wait", "off"},
-    {"max_destinations", "8"}, {"resets_per_second", "5"},
+    {"time_wait", "10s"},
+    {"msl", "5s"},
+    {"keepalive", "30s"},
+    {"keepalive_interval", "5s"},
+    {"keepalive_count", "3"},
+    {"fin_wait2", "5s"},
+    {"user_timeout", "20s"},
+    {"congestion", "newreno"},
+    {"timestamps", "off"},
+    {"window_scaling", "off"},
+    {"sack", "on"},
+    {"mss", "536"},
+    {"delayed_ack", "100ms"},
+    {"nodelay", "on"},
+    {"rto_initial", "2s"},
+    {"rto_min", "50ms"},
+    {"rto_max", "30s"},
+    {"rcvbuf", "64Ki"},
+    {"sndbuf", "128Ki"},
+    {"r1", "5"},
+    {"r2", "100s"},
+    {"r2_syn", "200s"},
+    {"syn_ack_retries", "2"},
+    {"initial_window", "4"},
+    {"max_ranges", "256"},
+    {"persist_max", "30s"},
+    {"challenge_interval", "100ms"},
+    {"sws_override", "150ms"},
+    {"rst_ends_time_wait", "on"},
+    {"ttl", "32"},
+    {"tos", "8"},
+    {"ports", "1024-65535"},
+    {"max_half_open", "100"},
+    {"max_time_wait", "1000"},
+    {"max_time_wait_v6", "1000"},
+    {"time_wait_full", "refuse"},
+    {"reuse_time_wait", "off"},
+    {"max_destinations", "8"},
+    {"resets_per_second", "5"},
 };
 
 TEST(OptionTable, EveryOptionChangesSomethingThatTheResultShows) {
@@ -142,7 +193,8 @@ impair = { loss = 0.01, seed = 7 }
 [tcp]
 timestamps = false
 mss = 536
-)", "a.toml", Command::kHttp);
+)",
+                              "a.toml", Command::kHttp);
   ASSERT_TRUE(file) << file.error();
   const auto options = resolve(*file, {});
   ASSERT_TRUE(options) << options.error();
@@ -157,7 +209,8 @@ mss = 536
 }
 
 TEST(Toml, TheCommandLineWins) {
-  const auto file = read_toml("ip = \"198.18.0.2/24\"\nvlan = 7\n[tcp]\nmss = 536\nttl = 32\n", "a.toml", Command::kHttp);
+  const auto file =
+      read_toml("ip = \"198.18.0.2/24\"\nvlan = 7\n[tcp]\nmss = 536\nttl = 32\n", "a.toml", Command::kHttp);
   ASSERT_TRUE(file) << file.error();
   const auto options = resolve(*file, {given("ip", "198.18.0.3/24"), given("set", "tcp.mss=1000")});
   ASSERT_TRUE(options);
@@ -189,7 +242,9 @@ TEST(Toml, BrokenTomlIsAnErrorWithItsLine) {
 
 TEST(Options, KeepaliveIsASwitchOrAnIdleTime) {
   EXPECT_FALSE(Options{}.connection.keep_alive.on);
-  const auto with = [](const std::string& value) { return options_of({given("set", "tcp.keepalive=" + value)}).connection.keep_alive; };
+  const auto with = [](const std::string& value) {
+    return options_of({given("set", "tcp.keepalive=" + value)}).connection.keep_alive;
+  };
   EXPECT_TRUE(with("on").on);
   EXPECT_EQ(with("on").idle_s, 7200);
   EXPECT_EQ(with("on").interval_s, 75);
@@ -214,7 +269,9 @@ TEST(Options, CoresAreAListWithRangesAndRepeats) {
 }
 
 TEST(Options, AnAddressRangeIsTheHostsOfANetwork) {
-  const auto range = [](const std::string& text) { return options_of({given("ip-range", text)}).shard.addresses.at(0); };
+  const auto range = [](const std::string& text) {
+    return options_of({given("ip-range", text)}).shard.addresses.at(0);
+  };
   EXPECT_EQ(to_string(range("198.18.1.0/24").prefix.address), "198.18.1.1");
   EXPECT_EQ(range("198.18.1.0/24").count, 254u);
   EXPECT_EQ(range("198.18.1.10/24").count, 245u);
@@ -227,15 +284,36 @@ TEST(Options, AnAddressRangeIsTheHostsOfANetwork) {
 }
 
 TEST(Options, ValuesOutOfTheirRangeAreErrorsThatNameIt) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"vlan", "4095"}, {"mtu", "100"}, {"listen", "0"}, {"listen", "65536"}, {"impair", "loss=2"}, {"impair", "los=0.1"},
-      {"ip", "198.18.0.2"}, {"ip", "300.1.1.1/8"}, {"gateway", "x"}, {"checksum", "hard"}, {"hugepages", "maybe"},
-      {"set", "mss=5"}, {"set", "tcp.mss"}, {"set", "tcp.mss=47"}, {"set", "tcp.delayed_ack=500ms"}, {"set", "tcp.keepalive=1ms"},
-      {"set", "tcp.congestion=cubic"}, {"set", "tcp.ports=5"}, {"set", "tcp.ports=9-5"}, {"set", "tcp.ttl=0"}, {"duration", "5"},
-      {"clients", "0"}, {"close", "rst"}, {"max-connections", "0"}, {"workers", "-1"}, {"seed", "x"}};
+  const std::pair<const char*, const char*> cases[] = {{"vlan", "4095"},
+                                                       {"mtu", "100"},
+                                                       {"listen", "0"},
+                                                       {"listen", "65536"},
+                                                       {"impair", "loss=2"},
+                                                       {"impair", "los=0.1"},
+                                                       {"ip", "198.18.0.2"},
+                                                       {"ip", "300.1.1.1/8"},
+                                                       {"gateway", "x"},
+                                                       {"checksum", "hard"},
+                                                       {"hugepages", "maybe"},
+                                                       {"set", "mss=5"},
+                                                       {"set", "tcp.mss"},
+                                                       {"set", "tcp.mss=47"},
+                                                       {"set", "tcp.delayed_ack=500ms"},
+                                                       {"set", "tcp.keepalive=1ms"},
+                                                       {"set", "tcp.congestion=cubic"},
+                                                       {"set", "tcp.ports=5"},
+                                                       {"set", "tcp.ports=9-5"},
+                                                       {"set", "tcp.ttl=0"},
+                                                       {"duration", "5"},
+                                                       {"clients", "0"},
+                                                       {"close", "rst"},
+                                                       {"max-connections", "0"},
+                                                       {"workers", "-1"},
+                                                       {"seed", "x"}};
   for (const auto& [name, value] : cases) {
     const std::string error = error_of(name, value);
-    EXPECT_EQ(error.substr(0, 2 + std::string_view{name}.size()), "--" + std::string{name}) << name << " " << value << ": " << error;
+    EXPECT_EQ(error.substr(0, 2 + std::string_view{name}.size()), "--" + std::string{name})
+        << name << " " << value << ": " << error;
   }
 }
 

@@ -51,16 +51,22 @@ TEST(Result, HasEverySectionOfTheSchema) {
   const std::map<std::string, std::vector<std::string>> sections{
       {"meta", {"version", "git", "command", "seed", "started", "duration_ns", "cpu", "kernel", "dpdk", "cores"}},
       {"verdict", {"state", "reasons"}},
-      {"totals", {"connections_attempted", "connections_opened", "connections_completed", "connections_failed", "requests",
-                  "responses", "bytes_sent", "bytes_received"}},
-      {"rates", {"connections_per_second", "requests_per_second", "rx_bits_per_second", "tx_bits_per_second",
-                 "rx_packets_per_second", "tx_packets_per_second"}},
+      {"totals",
+       {"connections_attempted", "connections_opened", "connections_completed", "connections_failed", "requests",
+        "responses", "bytes_sent", "bytes_received"}},
+      {"rates",
+       {"connections_per_second", "requests_per_second", "rx_bits_per_second", "tx_bits_per_second",
+        "rx_packets_per_second", "tx_packets_per_second"}},
       {"errors", {"refused", "reset", "timeout", "port_exhausted", "protocol"}},
-      {"tcp", {"segments_sent", "segments_received", "retransmitted_segments", "rto_fired", "fast_retransmits", "duplicate_acks",
-               "out_of_order", "bad_checksum", "resets_sent", "resets_received", "challenge_acks", "syn_cookies_sent"}},
-      {"states", {"LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",
-                  "LAST-ACK", "TIME-WAIT"}},
-      {"time_wait", {"entries", "peak", "entered", "expired", "reused", "refused_full", "evicted", "bytes", "bytes_per_entry"}},
+      {"tcp",
+       {"segments_sent", "segments_received", "retransmitted_segments", "rto_fired", "fast_retransmits",
+        "duplicate_acks", "out_of_order", "bad_checksum", "resets_sent", "resets_received", "challenge_acks",
+        "syn_cookies_sent"}},
+      {"states",
+       {"LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",
+        "LAST-ACK", "TIME-WAIT"}},
+      {"time_wait",
+       {"entries", "peak", "entered", "expired", "reused", "refused_full", "evicted", "bytes", "bytes_per_entry"}},
       {"memory", {"rss_bytes", "connections_bytes", "time_wait_bytes", "mbuf_bytes", "bytes_per_idle_connection"}}};
   for (const auto& [section, keys] : sections) {
     ASSERT_TRUE(json.contains(section)) << section;
@@ -69,10 +75,12 @@ TEST(Result, HasEverySectionOfTheSchema) {
   for (const char* key : {"count", "min", "mean", "p50", "p90", "p99", "p999", "p9999", "max"}) {
     EXPECT_TRUE(json["latency"]["connect"].contains(key)) << key;
   }
-  for (const char* key : {"core", "role", "busy_fraction", "rx_packets", "tx_packets", "rx_dropped", "tx_dropped", "resteered"}) {
+  for (const char* key :
+       {"core", "role", "busy_fraction", "rx_packets", "tx_packets", "rx_dropped", "tx_dropped", "resteered"}) {
     EXPECT_TRUE(json["cores"][0].contains(key)) << key;
   }
-  for (const char* key : {"t_ns", "connections_per_second", "active", "time_wait", "p50", "p99", "retransmits", "errors"}) {
+  for (const char* key :
+       {"t_ns", "connections_per_second", "active", "time_wait", "p50", "p99", "retransmits", "errors"}) {
     EXPECT_TRUE(json["series"][0].contains(key)) << key;
   }
   EXPECT_TRUE(json["config"].is_object());

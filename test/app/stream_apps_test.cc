@@ -35,19 +35,34 @@ TEST(Echo, WhatDoesNotFitIsLeftUnreadAndFollowsWhenThereIsRoom) {
 TEST(Echo, AnUrgentByteGoesBackAsUrgentAndInItsPlace) {
   EchoApp app;
   Client client{app};
-  client->urgent_ahead = 3;
+  client.announces_urgent(3);
   client.sends("ab!cd");
   EXPECT_EQ(client.received(), "ab!cd");
   EXPECT_EQ(client->urgent, "!");
 }
 
-TEST(Echo, AnUrgentByteThatHasNotComeYetChangesNothing) {
+TEST(Echo, AnUrgentByteThatComesLaterIsFoundThen) {
   EchoApp app;
   Client client{app};
-  client->urgent_ahead = 9;
+  client.announces_urgent(5);
   client.sends("ab");
-  EXPECT_EQ(client.received(), "ab");
   EXPECT_EQ(client->urgent, "");
+  client.sends("cd!ef");
+  EXPECT_EQ(client.received(), "abcd!ef");
+  EXPECT_EQ(client->urgent, "!");
+}
+
+TEST(Echo, AnUrgentByteThatDoesNotFitGoesOutAsUrgentWhenThereIsRoom) {
+  for (std::uint32_t room = 0; room < 6; ++room) {
+    EchoApp app;
+    Client client{app};
+    client->room = room;
+    client.announces_urgent(3);
+    client.sends("ab!cd");
+    client.makes_room(100);
+    EXPECT_EQ(client.received(), "ab!cd");
+    EXPECT_EQ(client->urgent, "!") << room;
+  }
 }
 
 TEST(Discard, BytesAreCountedForEachConnectionAndInTotal) {

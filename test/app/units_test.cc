@@ -66,7 +66,8 @@ TEST(Units, ChancesAreFromZeroToOneOrPercent) {
 }
 
 TEST(Units, AnExactDurationReadsBackAsItWas) {
-  for (const Duration d : {Duration{0}, Duration{1}, Duration{1500us}, Duration{60s}, Duration{1h}, Duration{123456789}}) {
+  for (const Duration d :
+       {Duration{0}, Duration{1}, Duration{1500us}, Duration{60s}, Duration{1h}, Duration{123456789}}) {
     EXPECT_EQ(parse_duration(exact_duration(d)), d) << exact_duration(d);
   }
 }
