@@ -37,8 +37,9 @@ ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, 
   }
   if (tcb.state() == tcp::State::kClosed) {  // RST: back to LISTEN, and the listener never knew
     forget_half_open(id, lookups_[i].hash);
-  } else if (tcb.wants_to_transmit()) {
-    send_syn_ack(tcb, frame.source);
+  } else {
+    half_open_[id].note(tcb);
+    if (tcb.wants_to_transmit()) send_syn_ack(tcb, frame.source);
   }
   tcb.release(env_);
   tcbs_.free(index);
@@ -80,6 +81,7 @@ void ShardCore::half_open_due(std::uint32_t id) {
     return forget_half_open(id, flows_.hash(half_open_.key(id)));
   }
   ++record.retransmissions;
+  record.allow_challenge();
   ++counters_.rto_fired;
   const Duration wait = config_.tcp.rto_initial * (1 << std::min<int>(record.retransmissions, kMostDoublings));
   half_open_.arm(id, env_.now + std::min(wait, config_.tcp.rto_max));

@@ -23,6 +23,10 @@ struct HandshakeRecord {
 
   // `tcb` is in SYN-RECEIVED and passive, and its SYN-ACK has been sent.
   static HandshakeRecord pack(const Tcb& tcb, std::uint8_t retransmissions);
+  // What a segment that arrived has changed in the TCB made of this record, which is still in SYN-RECEIVED.
+  void note(const Tcb& tcb);
+  // A SYN-ACK goes out again: a segment outside the window may be answered once more.
+  void allow_challenge();
   // Makes `tcb`, which is new, that connection again. `opening` and `options` are those it was opened with.
   void unpack(const FlowKey& key, const Opening& opening, const Options& options, Tcb& tcb, Env& env) const;
 };

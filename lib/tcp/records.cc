@@ -15,6 +15,9 @@ constexpr std::uint8_t kShiftMask = 0x0f;
 constexpr std::uint8_t kHasTimestamps = 0x10;
 constexpr std::uint8_t kHasWindowScale = 0x20;
 constexpr std::uint8_t kHasSack = 0x40;
+// RFC 5961, 7, where there is no room for a time: one challenge ACK between two SYN-ACKs. Without it an old
+// duplicate of a SYN and a peer that knows nothing of it answer each other for ever.
+constexpr std::uint8_t kWasChallenged = 0x80;
 
 }  // namespace
 
@@ -36,6 +39,12 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
   return r;
 }
 
+void HandshakeRecord::note(const Tcb& tcb) {
+  if (tcb.flag(Tcb::kChallenged)) flags |= kWasChallenged;
+}
+
+void HandshakeRecord::allow_challenge() { flags = static_cast<std::uint8_t>(flags & ~kWasChallenged); }
+
 void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const Options& options, Tcb& tcb,
                              Env& env) const {
   tcb.set_up(key, {iss, opening.timestamp_offset, opening.mss}, options);
@@ -44,6 +53,8 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.set(Tcb::kWindowScaled, (flags & kHasWindowScale) != 0);
   tcb.set(Tcb::kSackPermitted, (flags & kHasSack) != 0);
   tcb.set(Tcb::kSynRetransmitted, retransmissions > 0);
+  tcb.set(Tcb::kChallenged, (flags & kWasChallenged) != 0);
+  tcb.challenged_at_ = Millis::floor(env.now);
   tcb.state_ = State::kSynReceived;  // not through enter(): it has been in this state all the time
   tcb.listener = listener;
   tcb.offered_mss_ = env.config.mss == 0 ? tcb.offered_mss_ : std::min(tcb.offered_mss_, env.config.mss);
