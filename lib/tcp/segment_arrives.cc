@@ -353,6 +353,7 @@ void Tcb::take_fin(const Segment& seg, Env& env) {
 void Tcb::fin_arrived(Env& env) {
   if (ReceiveQueue* q = queue(env)) {
     q->fin_seq.reset();
+    while (q->ranges() > 0) q->drop_last_range(env.stores.held);  // behind a FIN there is no text
     end_queue_if_empty(env);
   }
   advance_rcv_nxt(1);

@@ -148,6 +148,22 @@ TEST_P(ShardApp, EofWaitsForTextLeftBehind) {
   world.take_all();
 }
 
+// A peer that contradicts itself: text beyond the place of its FIN. It is nobody's, and EOF comes.
+TEST_P(ShardApp, TextBeyondTheFinDoesNotHoldBackEof) {
+  TestShard world{given()};
+  world.listen();
+  Peer peer{world};
+  ASSERT_TRUE(peer.opens());
+  TestTcp beyond = peer.segment(kAck, "beyond");
+  beyond.seq += 100;
+  world.receive(beyond);
+  peer.sends(kAck | kFin, "12345");
+  EXPECT_EQ(world.app.seen(peer.id).text, "12345");
+  EXPECT_EQ(world.app.seen(peer.id).eof, 1);
+  EXPECT_EQ(world.packets_held(), 0u);
+  world.take_all();
+}
+
 // Text out of order is held and delivered in order; the packets go back.
 TEST_P(ShardApp, TextOutOfOrder) {
   TestShard world{given()};
