@@ -18,6 +18,7 @@ ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, 
   if (!listeners_[half_open_[id].listener].open) {  // closed in the meantime: nobody will accept it
     --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
     forget_half_open(id, lookups_[i].hash);
+    ++counters_.segments_received;
     ++shard_counters_.no_listener;
     if (!frame.segment.flags.rst) push_reset(frame);
     return {};
