@@ -140,6 +140,8 @@ class Demo {
       app.swap_latency(interval);
       return app.counters();
     });
+    tick.time_wait_entry = server_->call(
+        0, [](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
     tick.p50 = interval.service.quantile(0.5);
     tick.p99 = interval.service.quantile(0.99);
     latency_.merge(interval);

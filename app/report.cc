@@ -239,13 +239,6 @@ Json states(const CoreSnapshot& all) {
   return counts;
 }
 
-double bytes_per_time_wait(const Result& r, const CoreSnapshot& all) {
-  std::size_t shards = 0;
-  for (const CoreSnapshot& core : r.engine.cores) shards += core.role == CoreRole::kWorker ? 1 : 0;
-  const double places = static_cast<double>(r.time_wait_places * std::max<std::size_t>(shards, 1));
-  return places == 0 ? 0 : static_cast<double>(all.memory.time_wait) / places;
-}
-
 Json time_wait(const Result& r, const CoreSnapshot& all) {
   const auto& c = all.time_wait_counters;
   return {{"entries", all.time_wait},
@@ -257,7 +250,7 @@ Json time_wait(const Result& r, const CoreSnapshot& all) {
           {"evicted", c.evicted},
           {"restarted", c.restarted},
           {"bytes", all.memory.time_wait},
-          {"bytes_per_entry", bytes_per_time_wait(r, all)}};
+          {"bytes_per_entry", r.time_wait_entry}};
 }
 
 // A TCB, and a flow's share of the table that finds it.
@@ -430,7 +423,7 @@ std::string summary(const Result& r) {
   const auto& w = all.time_wait_counters;
   text += fmt::format("{:<12}{} now, {} at most; entered {}  reused {}  evicted {}; {:.0f} B each\n", "TIME-WAIT",
                       with_commas(all.time_wait), with_commas(w.peak), with_commas(w.entered), with_commas(w.reused),
-                      with_commas(w.evicted), bytes_per_time_wait(r, all));
+                      with_commas(w.evicted), r.time_wait_entry);
   text +=
       fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {} B per idle connection\n", "memory",
                   show_bytes(static_cast<double>(rss_bytes())), show_bytes(static_cast<double>(all.memory.connections)),

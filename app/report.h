@@ -57,8 +57,7 @@ struct Result {
   runtime::EngineSnapshot engine;
   std::vector<std::pair<std::string, HdrHistogram>> latency;
   std::vector<Sample> series;
-  // Capacities of a shard, for bytes per entry.
-  std::uint64_t time_wait_places = 0;
+  double time_wait_entry = 0;  // bytes that an IPv4 connection in TIME-WAIT takes, index included
 };
 
 // What was dropped and why: every reason that occurred, with its count.

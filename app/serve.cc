@@ -141,6 +141,8 @@ class Server {
     for (unsigned w = 0; w < group_->workers(); ++w) {
       tick.service += group_->call(w, [](Shard<A>&, A& app, Instant) { return app.counters(); });
     }
+    tick.time_wait_entry =
+        group_->call(0, [](Shard<A>& shard, A&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
     tick.engine = engine_->snapshot();
     return tick;
   }

@@ -134,7 +134,7 @@ Result Session::result(const std::string& group, Tick last, Duration duration) c
   r.open_at_end = last.engine.total(group).connections;
   r.engine = std::move(last.engine);
   r.series = series_;
-  r.time_wait_places = std::uint64_t{options_.shard.max_time_wait_v4} + options_.shard.max_time_wait_v6;
+  r.time_wait_entry = last.time_wait_entry;
   return r;
 }
 

@@ -47,6 +47,7 @@ class Session {
   struct Tick {
     ServiceCounters service;
     runtime::EngineSnapshot engine;
+    double time_wait_entry = 0;  // bytes, see Result
     Duration p50{0};
     Duration p99{0};
   };

@@ -41,7 +41,7 @@ Result result_of() {
   h.record(5us);
   r.latency = {{"connect", h}};
   r.series = {{.at = 1s, .connections_per_second = 4}};
-  r.time_wait_places = 10;
+  r.time_wait_entry = 39.5;
   return r;
 }
 
@@ -97,6 +97,7 @@ TEST(Result, NumbersAreThoseOfTheSideTheRunIsAbout) {
   EXPECT_EQ(json["rates"]["rx_bits_per_second"], 4000.0);
   EXPECT_EQ(json["latency"]["connect"]["p50"], 5000);
   EXPECT_EQ(json["meta"]["duration_ns"], 2'000'000'000);
+  EXPECT_EQ(json["time_wait"]["bytes_per_entry"], 39.5);
 }
 
 TEST(Result, ADropIsThereByItsNameAndNoOther) {
