@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "device/impaired_device.h"
 #include "dpdk/port.h"
 #include "dpdk/queue.h"
 #include "dpdk/ring.h"
