@@ -22,8 +22,9 @@ namespace pollux::test {
 using Bytes = std::vector<std::byte>;
 
 inline Bytes bytes(std::initializer_list<unsigned> values) {
-  Bytes result;
-  for (const unsigned value : values) result.push_back(static_cast<std::byte>(value));
+  Bytes result(values.size());
+  std::transform(values.begin(), values.end(), result.begin(),
+                 [](unsigned value) { return static_cast<std::byte>(value); });
   return result;
 }
 

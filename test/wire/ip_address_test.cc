@@ -4,6 +4,9 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "frames.h"
 #include "wire/flow_key.h"
 #include "wire/mac_address.h"
@@ -51,9 +54,12 @@ RC_GTEST_PROP(IpAddress, SurvivesPrintingAndStoring, (std::vector<std::uint8_t> 
   RC_ASSERT(ip(to_string(a)) == a);
   const IpAddress b = IpAddress::v4(reinterpret_cast<const std::byte*>(random.data()));
   RC_ASSERT(ip(to_string(b)) == b);
-  std::array<std::byte, 4> stored{};
+  std::array<std::byte, 16> stored{};
   b.store(stored.data());
   RC_ASSERT(IpAddress::v4(stored.data()) == b);
+  RC_ASSERT(std::all_of(stored.begin() + 4, stored.end(), [](std::byte value) { return value == std::byte{}; }));
+  a.store(stored.data());
+  RC_ASSERT(a.is_v4() || IpAddress::v6(stored.data()) == a);
 }
 
 TEST(IpAddress, KnowsItsClass) {
