@@ -40,13 +40,17 @@ class ReceiveQueue {
   // Texts below this size, in bytes, are copied behind their predecessor when its buffer has room.
   static constexpr std::size_t kSmall = 256;
 
+  // The last eighth of the store is for queues that hold nothing yet, so that one slow reader, or one
+  // peer that leaves holes, cannot keep text from everybody else.
+  static bool crowded(const Slab<HeldText>& store) { return store.size() >= store.capacity() - store.capacity() / 8; }
+
   // In order. The text follows all that is queued, so that RCV.NXT is `seq` + its size
   // afterwards; join() must follow when ranges() is not 0. A small text is copied behind
   // the last one when that packet has room, so that a stream of tiny segments does not
   // pin a buffer each. Bytes that are already held out of order win over those of `text`.
-  // If no HeldText is free, the range farthest away is given up for it (RFC 2018, 8,
+  // If the store is crowded, the range farthest away is given up for it (RFC 2018, 8,
   // allows that): what is out of order must never keep out what fills the hole.
-  // False: nothing to give up either; nothing was done.
+  // False: nothing to give up either, but unread text to wait for; nothing was done.
   bool append(Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text, Packet&& packet);
 
   // The first unread bytes that lie together; empty if there are none.
@@ -59,7 +63,7 @@ class ReceiveQueue {
   // Out of order: text wholly after RCV.NXT. Bytes that are already held stay as they
   // are (the first to arrive wins); kDuplicate if that is all of them. kNoRoom, and
   // nothing done, if there would be more than `max_ranges` ranges, true_size() would
-  // grow beyond `max_true_size`, or no HeldText is free. O(log n) amortised: a look at every
+  // grow beyond `max_true_size`, or the store is crowded. O(log n) amortised: a look at every
   // piece of a range is paid for by dropping it.
   Held hold(Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text, Packet&& packet, std::uint32_t max_ranges,
             std::uint32_t max_true_size);
