@@ -12,8 +12,9 @@ namespace pollux {
 
 }  // namespace pollux
 
-#define CHECK(condition) \
-  (__builtin_expect(!(condition), 0) ? ::pollux::assertion_failed(#condition, __FILE__, __LINE__) : static_cast<void>(0))
+#define CHECK(condition)                                                                          \
+  (__builtin_expect(!(condition), 0) ? ::pollux::assertion_failed(#condition, __FILE__, __LINE__) \
+                                     : static_cast<void>(0))
 
 #ifdef POLLUX_ASSERTIONS
 #define ASSERT(condition) CHECK(condition)

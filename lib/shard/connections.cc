@@ -1,6 +1,7 @@
 // TCBs' comings and goings: active opens, the ports they take, TIME-WAIT, the end.
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "shard/shard_core.h"
 #include "tcp/time_wait.h"
 
@@ -134,14 +135,15 @@ void ShardCore::settle(std::uint32_t index) {
   if (quiet && tcb.state() == tcp::State::kClosed) return destroy(index);
   if (quiet && tcb.state() == tcp::State::kTimeWait && tcb.unread(env_) == 0) return to_time_wait(index);
   if (tcb.wants_to_transmit() && !tcb.in_ready_list) push_ready(index);
-  if (const auto due = tcb.next_deadline(env_.now); due && (!wheel_.armed(index) || *due < wheel_.deadline(index))) {
+  if (const auto due = tcb.next_deadline(env_.now);
+      due && (!wheel_.armed(index) || MUTANT(21, *due < wheel_.deadline(index), false))) {
     wheel_.arm(index, *due);
   }
 }
 
 void ShardCore::destroy(std::uint32_t index) {
   const tcp::Tcb& tcb = tcbs_[index];
-  if (tcb.ephemeral) ports_.release(destination_of(tcb.key()), tcb.key().local_port);
+  if (MUTANT(23, tcb.ephemeral, false)) ports_.release(destination_of(tcb.key()), tcb.key().local_port);
   free_tcb(index);
 }
 

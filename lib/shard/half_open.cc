@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "shard/shard_core.h"
 
 namespace pollux {
@@ -50,7 +51,8 @@ ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, 
 void ShardCore::expand(std::uint32_t id, tcp::Tcb& tcb) {
   const FlowKey key = half_open_.key(id);
   const tcp::HandshakeRecord& record = half_open_[id];
-  record.unpack(key, opening_for(key), listeners_[record.listener].spec.options, tcb, env_);
+  record.unpack(key, {record.iss, secrets_.timestamp_offset(key), mss_for(key)},
+                listeners_[record.listener].spec.options, tcb, env_);
 }
 
 // The handshake proved that the peer is where the frame came from (RFC 4861, 7.3.1), which
@@ -68,7 +70,7 @@ void ShardCore::promote(std::uint32_t id, std::uint32_t index, const ParsedFrame
 }
 
 void ShardCore::forget_half_open(std::uint32_t id, std::uint64_t hash) {
-  --listeners_[half_open_[id].listener].half_open;
+  listeners_[half_open_[id].listener].half_open -= MUTANT(22, 1u, 0u);
   flows_.erase(hash, id);
   half_open_.remove(id);
 }

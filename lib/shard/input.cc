@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "shard/shard_core.h"
 #include "tcp/time_wait.h"
 #include "wire/arp.h"
@@ -161,7 +162,7 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
     return;
   }
   tcp::Opening opening = opening_for(frame.key);
-  if (above && opening.iss <= *above) opening.iss = *above + 65536;
+  if (MUTANT(20, above && opening.iss <= *above, false)) opening.iss = *above + 65536;
   tcp::Tcb tcb;
   tcb.open_passive(frame.key, frame.segment, opening, l.spec.options, env_);
   tcb.listener = listener;

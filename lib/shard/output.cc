@@ -178,6 +178,7 @@ std::size_t ShardCore::build_reply(const TxFrame& frame, const DeviceOffers& dev
 // --- Segments of connections ---
 
 std::uint32_t ShardCore::frame_size(std::uint32_t index, const DeviceOffers& device, std::uint32_t max_frame) const {
+  if (!device.tso && !device.tso_ipv6) return plain_frame_size();
   const tcp::Tcb& tcb = tcbs_[index];
   const bool tso = tcb.key().local.is_v4() ? device.tso : device.tso_ipv6;
   return tso && tcb.unsent(env_) > tcb.smss() ? std::max(max_frame, plain_frame_size()) : plain_frame_size();

@@ -233,6 +233,7 @@ bool Shard<A>::transmit_connection(std::uint32_t index, D& device, TxFrame& fram
     const std::size_t size = core_.build_segment(index, frame, offers, offload);
     if (size == 0) break;
     device.send(std::exchange(frame, {}), static_cast<std::uint32_t>(size), offload);
+    if (!core_.tcb(index).wants_to_transmit()) break;
   }
   tcp::Tcb& tcb = core_.tcb(index);
   tell(Conn{tcb, core_.env(), index}, tcb);

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace pollux {
 namespace {
@@ -50,7 +51,7 @@ NeighbourTable::Config neighbours_config(const ShardConfig& config) {
 
 ParsePolicy parse_policy(const ShardConfig& config) {
   ParsePolicy policy;
-  policy.checksums = config.checksums;
+  policy.checksums = MUTANT(19, config.checksums, ChecksumMode::kTrust);
   policy.vlan = config.vlan;
   policy.mac = config.mac;
   return policy;
@@ -79,7 +80,7 @@ ShardCore::ShardCore(const ShardConfig& config, Instant start)
       secrets_{config.keys.isn, config.keys.timestamp},
       tcbs_{config.max_connections, config.pages},
       stores_{Slab<tcp::Transmission>{config.max_connections + kSpareTransmissions, config.pages},
-              tcp::SliceStore{config.send_blocks + 2 * config.max_connections, config.send_blocks},
+              tcp::SliceStore{config.send_blocks + 2 * config.max_connections, config.send_blocks, config.pages},
               Slab<tcp::ReceiveQueue>{config.max_connections, config.pages},
               Slab<tcp::HeldText>{config.held_segments, config.pages}},
       env_{start, config_.tcp, stores_, counters_},
@@ -196,7 +197,7 @@ std::optional<IpAddress> ShardCore::next_hop_for(const IpAddress& remote) const 
 }
 
 tcp::Opening ShardCore::opening_for(const FlowKey& key) const {
-  return {secrets_.isn(key, env_.now), secrets_.timestamp_offset(key), key.local.is_v4() ? mss_v4_ : mss_v6_};
+  return {secrets_.isn(key, env_.now), secrets_.timestamp_offset(key), mss_for(key)};
 }
 
 }  // namespace pollux

@@ -215,6 +215,7 @@ class ShardCore {
   void half_open_due(std::uint32_t id);
   void send_syn_ack(tcp::Tcb& tcb, const MacAddress& destination);
   tcp::Opening opening_for(const FlowKey& key) const;
+  std::uint16_t mss_for(const FlowKey& key) const { return key.local.is_v4() ? mss_v4_ : mss_v6_; }
 
   // connections.cc: TCBs' comings and goings
   std::uint32_t new_tcb(std::uint64_t hash);

@@ -119,7 +119,6 @@ void Tcb::duplicate_ack(Env& env) {
   tx.recover = snd_.nxt - 1;
   tx.fast_recovery = true;
   tx.resend_head = true;
-  tx.timing = false;
   ++env.counters.fast_retransmits;
 }
 
@@ -131,7 +130,7 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
     congestion_.acked = 0;
     return;
   }
-  tx.resend_head = true;  // partial: the next hole
+  tx.resend_head = MUTANT(26, true, false);  // partial: the next hole
   congestion_.cwnd -= std::min(congestion_.cwnd, acked);
   if (acked >= smss_) congestion_.cwnd += smss_;
   congestion_.cwnd = std::max<std::uint32_t>(congestion_.cwnd, smss_);

@@ -69,9 +69,8 @@ class Deadlines {
     if (armed_ == 0) return std::nullopt;
     const Millis base = Millis::floor(now);
     std::int32_t soonest = INT32_MAX;
-    for (std::size_t t = 0; t < kTimerCount; ++t) {
-      const auto timer = static_cast<Timer>(t);
-      if (armed(timer)) soonest = std::min(soonest, at_[place(timer)].since(base));
+    for (std::size_t p = 0; p < at_.size(); ++p) {
+      if ((armed_ & kSharing[p]) != 0) soonest = std::min(soonest, at_[p].since(base));
     }
     return Millis{base.value() + static_cast<std::uint32_t>(soonest)}.instant(now);
   }
@@ -82,13 +81,18 @@ class Deadlines {
   static constexpr std::uint8_t bit(Timer timer) {
     return static_cast<std::uint8_t>(1u << static_cast<unsigned>(timer));
   }
-  void clear_place(std::size_t p) {
-    for (std::size_t t = 0; t < kTimerCount; ++t) {
-      if (kPlace[t] == p) clear(static_cast<Timer>(t));
-    }
-  }
+  void clear_place(std::size_t p) { armed_ = static_cast<std::uint8_t>(armed_ & ~kSharing[p]); }
 
-  std::array<Millis, 3> at_{};
+  static constexpr std::size_t kPlaces = 3;
+  // For each place, the bits of the timers that share it.
+  static constexpr std::array<std::uint8_t, kPlaces> kSharing = [] {
+    std::array<std::uint8_t, kPlaces> bits{};
+    for (std::size_t t = 0; t < kTimerCount; ++t)
+      bits[kPlace[t]] = static_cast<std::uint8_t>(bits[kPlace[t]] | 1u << t);
+    return bits;
+  }();
+
+  std::array<Millis, kPlaces> at_{};
   std::uint8_t armed_ = 0;
 };
 

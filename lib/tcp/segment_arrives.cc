@@ -182,12 +182,12 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
     return Verdict::kChallengedSyn;
   }
   if (!seg.text.empty()) ++env.counters.duplicate_segments;
-  if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt) {
+  if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt && MUTANT(24, true, false)) {
     deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);  // the FIN again: 2MSL begins anew
   }
   // Text and FIN are acknowledged always: their sender is waiting. So are probes of a
   // closed window. What else comes may be an attack or a loop (RFC 5961, 7).
-  if (seg.len() > 0 || wnd == 0) {
+  if (MUTANT(18, seg.len() > 0 || wnd == 0, false)) {
     owe_ack();
   } else {
     challenge_ack(seg, env);
@@ -314,10 +314,9 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   return true;
 }
 
-// Text beyond a hole (SHLD-31). Acknowledged at once, so that the peer counts duplicates
-// (MAY-13; RFC 5681, 4.2).
+// Text beyond a hole (SHLD-31). Acknowledged at once (MAY-13).
 Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env) {
-  owe_ack();
+  owe_duplicate_ack();
   ReceiveQueue* q = begin_queue(env);
   if (q == nullptr) return Verdict::kNoMemory;
   const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet), env.config.max_ranges,
@@ -375,8 +374,16 @@ void Tcb::fin_arrived(Env& env) {
 // The one place where RCV.NXT moves. The right edge stays; see choose_window.
 void Tcb::advance_rcv_nxt(std::uint32_t n) {
   rcv_.nxt += n;
+  marks_.repeats = 0;  // they would repeat what was never said
   // A FIN may stand at the edge itself (policy: taken in a closed window).
   if (rcv_.edge < rcv_.nxt) rcv_.edge = rcv_.nxt;
+}
+
+// RFC 5681, 4.2: one ACK for each segment beyond a hole, those of one burst too: it takes
+// three duplicates for a fast retransmit.
+void Tcb::owe_duplicate_ack() {
+  if (marks_.ack && marks_.repeats < kMostRepeats) ++marks_.repeats;
+  owe_ack();
 }
 
 // RFC 5681, 4.2: at least every second full-sized segment, and within 500 ms.
@@ -384,7 +391,7 @@ void Tcb::owe_ack_for_text(std::uint32_t size, Env& env) {
   rmss_ = std::max<std::uint16_t>(rmss_, static_cast<std::uint16_t>(std::min<std::uint32_t>(size, offered_mss_)));
   if (distance(rcv_.last_ack_sent, rcv_.nxt) >= 2u * rmss_) {
     owe_ack();
-  } else if (!deadlines_.armed(Timer::kDelayedAck)) {
+  } else if (MUTANT(25, !deadlines_.armed(Timer::kDelayedAck), false)) {
     deadlines_.set(Timer::kDelayedAck, env.now + env.config.delayed_ack);
   }
 }

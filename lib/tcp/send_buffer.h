@@ -32,7 +32,8 @@ struct Block {
 
 // Where the send buffers of a shard's connections take slices and blocks from.
 struct SliceStore {
-  SliceStore(std::uint32_t slice_count, std::uint32_t block_count) : slices{slice_count}, blocks{block_count} {}
+  SliceStore(std::uint32_t slice_count, std::uint32_t block_count, Pages pages = Pages::kTransparent)
+      : slices{slice_count, pages}, blocks{block_count, pages} {}
   Slab<Slice> slices;
   Slab<Block> blocks;
 };

@@ -323,7 +323,9 @@ class Tcb {
     bool rst : 1 = false;    // our abort
     bool probe : 1 = false;  // zero-window probe
     bool keep_alive : 1 = false;
+    std::uint8_t repeats : 3 = 0;  // with ack: as many more, for the peer counts duplicates (RFC 5681, 4.2)
   };
+  static constexpr std::uint8_t kMostRepeats = 7;
 
   // One door each.
   void enter(State next, Env& env);
@@ -360,6 +362,7 @@ class Tcb {
     marks_.ack = true;
     may_transmit_ = true;
   }
+  void owe_duplicate_ack();
   void owe_ack_for_text(std::uint32_t text_size, Env& env);
   void our_fin_acknowledged(Env& env);
   void heard_from_peer(Env& env);
@@ -385,13 +388,15 @@ class Tcb {
   Duration r2(const Env& env) const;
 
   // transmit.cc
-  std::optional<Outgoing> make_syn(Env& env);
-  std::optional<Outgoing> make_reset(Env& env);
-  std::optional<Outgoing> make_retransmission(Env& env);
-  std::optional<Outgoing> make_new_text(std::uint32_t max_text, Env& env);
-  std::optional<Outgoing> make_probe(Env& env);
-  std::optional<Outgoing> make_ack(Env& env);
-  Outgoing segment_at(SeqNum seq, Env& env);
+  bool make_next(Outgoing& out, std::uint32_t max_text, Env& env);
+  bool owes_more(const Env& env) const;
+  bool make_syn(Outgoing& out, Env& env);
+  bool make_reset(Outgoing& out, Env& env);
+  bool make_retransmission(Outgoing& out, Env& env);
+  bool make_new_text(Outgoing& out, std::uint32_t max_text, Env& env);
+  bool make_probe(Outgoing& out, Env& env);
+  bool make_ack(Outgoing& out, Env& env);
+  void segment_at(Outgoing& out, SeqNum seq, Env& env);
   void add_text(Outgoing& out, std::uint32_t size, Env& env);
   std::uint32_t usable_window(const Env& env) const;
   bool worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env) const;

@@ -57,7 +57,6 @@ void Tcb::retransmission_timeout(Env& env) {
     tx.rtx_next = snd_.una;
     tx.rtx_end = snd_.nxt;
   }
-  tx.timing = false;
   if (tx.retransmissions < UINT8_MAX) ++tx.retransmissions;
   if (tx.retransmissions == env.config.r1) events_.soft_error = true;  // SHLD-9
   if (MUTANT(13, true, false)) arm_retransmission(env);

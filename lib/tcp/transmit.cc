@@ -9,28 +9,36 @@
 namespace pollux::tcp {
 
 std::optional<Outgoing> Tcb::poll_transmit(std::uint32_t max_text, Env& env) {
-  std::optional<Outgoing> out;
-  if (marks_.rst) {
-    out = make_reset(env);
-  } else if (state_ == State::kSynSent || state_ == State::kSynReceived) {
-    if (marks_.syn) {
-      out = make_syn(env);
-    } else if (marks_.ack && state_ == State::kSynReceived) {
-      out = make_ack(env);
-    }
-  } else if (state_ != State::kClosed) {
-    out = make_retransmission(env);
-    if (!out) out = make_new_text(max_text, env);
-    if (!out) out = make_probe(env);
-    if (!out) out = make_ack(env);
-  }
-  if (out) {
+  std::optional<Outgoing> out{std::in_place};
+  if (make_next(*out, max_text, env)) {
     note_sent(*out, env);
+    may_transmit_ = owes_more(env);
   } else {
+    out.reset();
     may_transmit_ = false;
   }
   ASSERT(invariants_hold(env));
   return out;
+}
+
+// False, and `out` is untouched: nothing is to be sent now.
+bool Tcb::make_next(Outgoing& out, std::uint32_t max_text, Env& env) {
+  if (marks_.rst) return make_reset(out, env);
+  if (state_ == State::kSynSent || state_ == State::kSynReceived) {
+    if (marks_.syn) return make_syn(out, env);
+    return state_ == State::kSynReceived && make_ack(out, env);
+  }
+  if (state_ == State::kClosed) return false;
+  return make_retransmission(out, env) || make_new_text(out, max_text, env) || make_probe(out, env) ||
+         make_ack(out, env);
+}
+
+// Whether it is worth asking for another segment: most often one is all there is.
+bool Tcb::owes_more(const Env& env) const {
+  if (marks_.syn || marks_.ack || marks_.probe || marks_.keep_alive) return true;
+  const Transmission* tx = transmission(env);
+  if (tx == nullptr) return false;
+  return tx->resend_head || tx->rtx_next < tx->rtx_end || unsent(env) > 0 || (fin_wanted() && !flag(kFinSent));
 }
 
 void Tcb::copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env) {
@@ -39,21 +47,20 @@ void Tcb::copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env) 
 
 // --- The kinds of segments ---
 
-std::optional<Outgoing> Tcb::make_reset(Env& env) {
+bool Tcb::make_reset(Outgoing& out, Env& env) {
   marks_.rst = false;
-  Outgoing out = segment_at(snd_.nxt, env);
+  segment_at(out, snd_.nxt, env);
   out.flags.rst = true;
   out.wnd = 0;
   ++env.counters.resets_sent;
-  return out;
+  return true;
 }
 
 // SYN, or SYN-ACK in SYN-RECEIVED. Options that the peer's SYN has not offered are left out.
-std::optional<Outgoing> Tcb::make_syn(Env& env) {
+bool Tcb::make_syn(Outgoing& out, Env& env) {
   marks_.syn = false;
   Transmission& tx = *transmission(env);
   const bool answer = state_ == State::kSynReceived;
-  Outgoing out;
   out.seq = snd_.iss;
   out.flags.syn = true;
   out.flags.ack = answer;
@@ -71,17 +78,18 @@ std::optional<Outgoing> Tcb::make_syn(Env& env) {
     tx.timed_seq = snd_.nxt;
     tx.timed_at = env.now;
   } else {
+    tx.timing = MUTANT(27, false, tx.timing);  // Karn
     ++env.counters.retransmitted_segments;
   }
   if (!deadlines_.armed(Timer::kRetransmission)) arm_retransmission(env);
-  return out;
+  return true;
 }
 
 // RFC 6298, 5.4 (from SND.UNA up to where a time-out found SND.NXT, as cwnd allows), and
 // the first segment alone in fast recovery.
-std::optional<Outgoing> Tcb::make_retransmission(Env& env) {
+bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   Transmission* tx = transmission(env);
-  if (tx == nullptr) return std::nullopt;
+  if (tx == nullptr) return false;
   SeqNum seq = snd_.una;
   SeqNum end = snd_.nxt;
   if (tx->resend_head) {
@@ -89,14 +97,14 @@ std::optional<Outgoing> Tcb::make_retransmission(Env& env) {
   } else if (tx->rtx_next < tx->rtx_end) {
     seq = tx->rtx_next;
     end = tx->rtx_end;
-    if (distance(snd_.una, seq) >= congestion_.cwnd) return std::nullopt;
+    if (distance(snd_.una, seq) >= congestion_.cwnd) return false;
     // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
-    if (seq != snd_.una && snd_.una + snd_.wnd < seq + smss_) return std::nullopt;
+    if (seq != snd_.una && snd_.una + snd_.wnd < seq + smss_) return false;
   } else {
-    return std::nullopt;
+    return false;
   }
-  if (seq == end) return std::nullopt;
-  Outgoing out = segment_at(seq, env);
+  if (seq == end) return false;
+  segment_at(out, seq, env);
   const SeqNum text_limit = min(end, text_end(env));
   const std::uint32_t size = seq < text_limit ? std::min<std::uint32_t>(smss_, distance(seq, text_limit)) : 0;
   add_text(out, size, env);
@@ -104,21 +112,21 @@ std::optional<Outgoing> Tcb::make_retransmission(Env& env) {
   out.flags.fin = flag(kFinSent) && seq + size == text_end(env) && seq + size < end;
   tx->rtx_next = max(tx->rtx_next, seq + size + (out.flags.fin ? 1u : 0u));
   tx->rtx_end = max(tx->rtx_end, tx->rtx_next);
-  tx->timing = false;
+  tx->timing = MUTANT(27, false, tx->timing);  // Karn (MUST-18)
   tx->resent_at = Millis::floor(env.now);
   ++env.counters.retransmitted_segments;
   if (!deadlines_.armed(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
-  return out;
+  return true;
 }
 
 // Text that was never sent, as far as the peer's window, cwnd, Nagle and silly-window
 // avoidance allow; and our FIN behind it.
-std::optional<Outgoing> Tcb::make_new_text(std::uint32_t max_text, Env& env) {
+bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   Transmission* tx = transmission(env);
-  if (tx == nullptr || flag(kFinSent)) return std::nullopt;
+  if (tx == nullptr || flag(kFinSent)) return false;
   const std::uint32_t queued = unsent(env);
   const bool fin = fin_wanted();
-  if (queued == 0 && !fin) return std::nullopt;
+  if (queued == 0 && !fin) return false;
   if (flight_size() == 0) restart_after_idle(env);
 
   const std::uint32_t usable = usable_window(env);
@@ -128,9 +136,9 @@ std::optional<Outgoing> Tcb::make_new_text(std::uint32_t max_text, Env& env) {
   const bool with_fin = MUTANT(14, fin && size == queued, fin) && flight_size() + size < snd_.wnd;
   if ((size == 0 && !with_fin) || (size > 0 && !worth_sending(size, queued, env))) {
     wait_for_window(env);
-    return std::nullopt;
+    return false;
   }
-  Outgoing out = segment_at(snd_.nxt, env);
+  segment_at(out, snd_.nxt, env);
   add_text(out, size, env);
   out.flags.psh = size > 0 && (size == queued || snd_.nxt + size == tx->pushed);  // MUST-61
   out.flags.fin = with_fin;
@@ -147,29 +155,30 @@ std::optional<Outgoing> Tcb::make_new_text(std::uint32_t max_text, Env& env) {
   }
   deadlines_.clear(Timer::kPersist);
   if (!deadlines_.armed(Timer::kRetransmission)) arm_retransmission(env);  // RFC 6298, 5.1
-  return out;
+  return true;
 }
 
 // A segment without text and one number too early, which the peer answers with an ACK that
 // carries its window: probes a closed window (MUST-36), and a silent peer (SHLD-12).
-std::optional<Outgoing> Tcb::make_probe(Env& env) {
-  if (!marks_.probe && !marks_.keep_alive) return std::nullopt;
+bool Tcb::make_probe(Outgoing& out, Env& env) {
+  if (!marks_.probe && !marks_.keep_alive) return false;
   if (marks_.probe) ++env.counters.zero_window_probes;
   if (marks_.keep_alive) ++env.counters.keep_alive_probes;
   marks_.probe = false;
   marks_.keep_alive = false;
-  return segment_at(snd_.una - 1, env);
+  segment_at(out, snd_.una - 1, env);
+  return true;
 }
 
-std::optional<Outgoing> Tcb::make_ack(Env& env) {
-  if (!marks_.ack) return std::nullopt;
-  return segment_at(snd_.nxt, env);
+bool Tcb::make_ack(Outgoing& out, Env& env) {
+  if (!marks_.ack) return false;
+  segment_at(out, snd_.nxt, env);
+  return true;
 }
 
 // --- What they have in common ---
 
-Outgoing Tcb::segment_at(SeqNum seq, Env& env) {
-  Outgoing out;
+void Tcb::segment_at(Outgoing& out, SeqNum seq, Env& env) {
   out.seq = seq;
   out.flags.ack = true;
   out.ack = rcv_.nxt;
@@ -181,7 +190,6 @@ Outgoing Tcb::segment_at(SeqNum seq, Env& env) {
     out.flags.urg = true;
     out.up = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tx->up), 65535));
   }
-  return out;
 }
 
 void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
@@ -194,7 +202,11 @@ void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
 void Tcb::note_sent(const Outgoing& out, Env& env) {
   ++env.counters.segments_sent;
   if (!out.flags.ack) return;
-  marks_.ack = false;
+  if (marks_.repeats > 0) {
+    --marks_.repeats;
+  } else {
+    marks_.ack = false;
+  }
   deadlines_.clear(Timer::kDelayedAck);
   rcv_.last_ack_sent = rcv_.nxt;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <vector>
 
 #include "test_connection.h"
 
@@ -61,6 +62,29 @@ TEST(Reassembly, OutOfOrderTextIsHeldWithoutBeingDelivered) {  // SHLD-31
   c.peer_sends(data("hello").seq(1).ack(1));
   EXPECT_EQ(c.received(), "helloworld");
   EXPECT_TRUE(c.holds_no_memory());
+}
+
+TEST(Reassembly, EachSegmentBeyondAHoleIsAcknowledgedAlsoWithinOneBurst) {  // MAY-13; RFC 5681, 4.2
+  TestConnection c = established();
+  c.peer_sends_burst({data("b").seq(2).ack(1), data("c").seq(3).ack(1), data("d").seq(4).ack(1)});
+  for (int i = 0; i < 3; ++i) c.expect_sent(ack(1).seq(1));
+  c.expect_nothing_sent();
+}
+
+TEST(Reassembly, WhatFillsTheHoleWithinTheBurstEndsTheDuplicates) {
+  TestConnection c = established();
+  c.peer_sends_burst({data("b").seq(2).ack(1), data("c").seq(3).ack(1), data("a").seq(1).ack(1)});
+  c.expect_sent(ack(4).seq(1));
+  c.expect_nothing_sent();
+}
+
+TEST(Reassembly, DuplicateAcksOfOneBurstAreBounded) {
+  TestConnection c = established();
+  std::vector<SegmentSpec> burst;
+  for (int i = 0; i < 200; ++i) burst.push_back(data("x").seq(3 + i).ack(1));
+  c.peer_sends_burst(burst);
+  for (int i = 0; i < 8; ++i) c.expect_sent(ack(1).seq(1));
+  c.expect_nothing_sent();
 }
 
 TEST(Reassembly, HoleFilledWhileTheApplicationDoesNotRead) {

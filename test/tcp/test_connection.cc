@@ -261,7 +261,7 @@ Verdict TestConnection::peer_sends(const SegmentSpec& spec) {
   return verdict;
 }
 
-void TestConnection::peer_sends_burst(std::initializer_list<SegmentSpec> specs) {
+void TestConnection::peer_sends_burst(const std::vector<SegmentSpec>& specs) {
   for (const SegmentSpec& spec : specs) arrives(spec);
   settle();
 }

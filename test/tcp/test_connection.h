@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -13,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/packet.h"
 #include "tcp/config.h"
@@ -129,7 +129,7 @@ class TestConnection {
   // --- Verbs ---
   Verdict peer_sends(const SegmentSpec& spec);
   // All of them before we may answer: one burst of the device.
-  void peer_sends_burst(std::initializer_list<SegmentSpec> specs);
+  void peer_sends_burst(const std::vector<SegmentSpec>& specs);
   std::uint32_t user_sends(std::string_view text);  // how much was taken
   Expected<std::uint32_t, UserError> user_tries_to_send(std::string_view text);
   std::uint32_t user_sends_urgent(std::string_view text);
