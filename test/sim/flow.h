@@ -106,8 +106,8 @@ struct Side {
   int index = 0;  // 0: the client
   int host = 0;
   Plan plan;
-  Stream stream;        // what it sends
-  Random random{1};     // its own chances
+  Stream stream;     // what it sends
+  Random random{1};  // its own chances
   ConnId id;
   bool opened = false;
   bool eof = false;

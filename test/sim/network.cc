@@ -44,7 +44,8 @@ Network::Network(NetworkConfig config)
     : config_{std::move(config)},
       random_{config_.seed},
       now_{config_.start},
-      oracle_{[this](const WireView& view) { return stream_of(view); }, [this](std::string what) { fail(std::move(what)); }},
+      oracle_{[this](const WireView& view) { return stream_of(view); },
+              [this](std::string what) { fail(std::move(what)); }},
       link_{link_config()} {
   link_.deliver_until(now_);
   link_.drop_if([this](LinkDirection way, std::span<const std::byte>) {
@@ -117,7 +118,10 @@ void Network::make_host(int host) {
       },
       // A stranger's guess may hit by chance, and be believed; here it never does.
       [this](std::span<const std::byte> frame) {
-        return !injected_.empty() && injected_.contains(siphash13(kLogKey, frame)) && oracle_.reset_hits(frame);
+        const auto forged = injected_.empty() ? injected_.end() : injected_.find(siphash13(kLogKey, frame));
+        if (forged == injected_.end()) return false;
+        injected_.erase(forged);
+        return oracle_.reset_hits(frame) && guesses_never_hit_;
       });
   oracle_.set_limits(host, {config.mtu, config.tcp.receive_buffer});
   if (config.held_segments < 1024) oracle_.excuse_late_acks(host);  // text behind a hole may have to go again
@@ -175,8 +179,10 @@ bool Network::connect(Flow& flow, std::uint16_t local_port) {
   }
   side.id = *id;
   side.progress = now_;
-  flow.key = core(side.host).tcb(id->index).key();
+  const tcp::Tcb& tcb = core(side.host).tcb(id->index);
+  flow.key = tcb.key();
   by_key_[pollux::to_string(flow.key)] = &flow;
+  by_opening_[{pollux::to_string(flow.key), tcb.snd().iss.value()}] = &flow;
   return true;
 }
 
@@ -207,10 +213,16 @@ std::pair<Endpoint, Endpoint> Network::connected_pair(const Plan& client_plan, c
   return {client(flow), server(flow)};
 }
 
-Side* Network::accepting_side(int host, const FlowKey& key) {
-  const auto found = by_key_.find(pollux::to_string(turned(key)));
-  if (found == by_key_.end() || found->second->sides[1].host != host) return nullptr;
-  return &found->second->sides[1];
+Side* Network::accepting_side(int host, Conn conn) {
+  Flow* flow = opened_with(turned(conn.key()), conn.tcb().rcv().irs.value());
+  if (flow == nullptr || flow->sides[1].host != host) return nullptr;
+  return &flow->sides[1];
+}
+
+// One that was aborted leaves its ports to a later one at once, and its segments may come after that has begun.
+Flow* Network::opened_with(const FlowKey& client_key, std::uint32_t iss) {
+  const auto found = by_opening_.find({pollux::to_string(client_key), iss});
+  return found == by_opening_.end() ? nullptr : found->second;
 }
 
 std::uint64_t Network::number_of(const Side& side) const {
@@ -230,23 +242,25 @@ Flow* Network::flow_of(const WireView& v) {
 }
 
 std::optional<Stream> Network::stream_of(const WireView& v) {
-  const Flow* flow = flow_of(v);
-  if (flow == nullptr) {
+  const FlowKey key{v.source, v.destination, v.source_port, v.destination_port};
+  const bool answer = v.ack_bit;  // of the passive side
+  Flow* flow = answer ? opened_with(turned(key), v.ack - 1) : opened_with(key, v.seq);
+  if (flow != nullptr) return flow->sides[answer ? 1 : 0].stream;
+  flow = flow_of(v);
+  if (flow == nullptr || !flow->simultaneous) {
     fail("a SYN for no flow: " + to_string(v));
     return std::nullopt;
   }
-  const bool from_client = flow->key.local == v.source && flow->key.local_port == v.source_port;
-  return flow->sides[from_client ? 0 : 1].stream;
+  return flow->sides[flow->key == key ? 0 : 1].stream;
 }
 
 // What an application may be told at the end, by what both sides did.
 void Network::judge_end(const Side& side) {
   const Flow& flow = *side.flow;
   const Side& peer = side.peer();
-  const std::string who =
-      " (flow " + std::to_string(flow.number) + ", side " + std::to_string(side.index) + ", " +
-      std::to_string(side.received) + " of " + std::to_string(peer.sent) + " received, reason " +
-      std::to_string(static_cast<int>(side.reason)) + ")";
+  const std::string who = " (flow " + std::to_string(flow.number) + ", side " + std::to_string(side.index) + ", " +
+                          std::to_string(side.received) + " of " + std::to_string(peer.sent) + " received, reason " +
+                          std::to_string(static_cast<int>(side.reason)) + ")";
   switch (side.reason) {
     case tcp::Reason::kNone:
       return fail("over for no reason" + who);
@@ -265,7 +279,8 @@ void Network::judge_end(const Side& side) {
     case tcp::Reason::kRefused: {
       // The port's last connection is over, but its application has not read everything yet.
       const bool occupied = std::any_of(flows_.begin(), flows_.end(), [&](const std::unique_ptr<Flow>& other) {
-        return other->key == flow.key && other->number != flow.number && other->sides[1].opened && !other->sides[1].closed;
+        return other->key == flow.key && other->number != flow.number && other->sides[1].opened &&
+               !other->sides[1].closed;
       });
       if (!flow.may_fail && !occupied) fail("refused" + who);
       return;
@@ -383,15 +398,24 @@ void Network::turn(int host) {
   h.device->recycle(received);
   h.shard->run_timers(now_, kTimerBudget);
   check_timers(host);
-  if (h.shard->core().tcp_counters().verdicts[static_cast<std::size_t>(tcp::Verdict::kNoMemory)] > 0 ||
-      h.shard->core().counters().table_full > 0 || h.shard->core().counters().unreachable_neighbour > 0 || h.shard->core().counters().replies_dropped > 0) {
-    oracle_.excuse_late_acks(host);
-  }
-  if (h.shard->core().counters().unreachable_neighbour > 0) oracle_.excuse_unseen_segments(host);
+  excuse_what_may_be(host);
   note_before_transmit(host);
   h.shard->transmit(*h.device, now_);
+  excuse_what_may_be(host);  // what was meant for a neighbour that does not answer is known only now
   check_connections(host);
   oracle_.end_turn(host, h.shard->has_output());
+}
+
+// Text that came and was not taken is not acknowledged, which the oracle cannot know.
+void Network::excuse_what_may_be(int host) {
+  const tcp::Counters& tcp = core(host).tcp_counters();
+  const ShardCounters& shard = core(host).counters();
+  const auto count = [&](tcp::Verdict v) { return tcp.verdicts[static_cast<std::size_t>(v)]; };
+  // No memory; or an old timestamp, which late segments have when a retransmission overtakes them (RFC 7323, 5.3).
+  const bool not_taken = count(tcp::Verdict::kNoMemory) + count(tcp::Verdict::kPaws) > 0;
+  const bool not_sent = shard.replies_dropped + shard.unreachable_neighbour > 0;
+  if (not_taken || not_sent || shard.table_full > 0) oracle_.excuse_late_acks(host);
+  if (shard.unreachable_neighbour > 0) oracle_.excuse_unseen_segments(host);
 }
 
 // --- Checks ---
@@ -409,7 +433,8 @@ void Network::check_timers(int host) {
     const std::optional<Instant> due = core.tcb(index).next_deadline(now_);
     if (!due) return;
     if (*due + 1ms < now_) fail("a timer did not come up: " + pollux::to_string(core.tcb(index).key()));
-    if (!next || *due + 1ms < *next) fail("a deadline that nobody will wake for: " + pollux::to_string(core.tcb(index).key()));
+    if (!next || *due + 1ms < *next)
+      fail("a deadline that nobody will wake for: " + pollux::to_string(core.tcb(index).key()));
   });
 }
 
@@ -426,7 +451,8 @@ void Network::check_connections(int host) {
     const tcp::Tcb& tcb = core.tcb(index);
     if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
     // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow.
-    const bool advanced = h.snd_nxt[index] < tcb.snd().nxt && tcp::synchronized(tcb.state());
+    // A FIN alone does not wait for cwnd.
+    const bool advanced = h.snd_nxt[index] + 1 < tcb.snd().nxt && tcp::synchronized(tcb.state());
     if (advanced && tcb.flight_size() > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
       fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
     }
@@ -464,7 +490,8 @@ void Network::check_nothing_left() {
     none(core.stores().queues.size(), "receive queues");
     none(core.stores().held.size(), "held segments");
     const tcp::Counters& tcp = core.tcp_counters();
-    for (const std::int64_t state : tcp.states) none(static_cast<std::size_t>(state), "connections in a state, as counted");
+    for (const std::int64_t state : tcp.states)
+      none(static_cast<std::size_t>(state), "connections in a state, as counted");
     // Every frame and every segment is accounted for.
     const ShardCounters& shard = core.counters();
     std::uint64_t verdicts = shard.no_listener + shard.backlog_full + shard.half_open_full;
@@ -472,7 +499,8 @@ void Network::check_nothing_left() {
     // A SYN that would have ended TIME-WAIT had there been room counts twice.
     const std::uint64_t reopened = tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kReopen)];
     if (verdicts < tcp.segments_received || verdicts > tcp.segments_received + reopened) {
-      fail(std::to_string(tcp.segments_received) + " segments were received, but " + std::to_string(verdicts) + " verdicts");
+      fail(std::to_string(tcp.segments_received) + " segments were received, but " + std::to_string(verdicts) +
+           " verdicts");
     }
     if (shard.rx_frames != device(host).received()) fail("frames received do not add up");
     const TimeWaitTable::Counters& tw = core.time_wait().counters();
@@ -511,13 +539,14 @@ void Network::inject(int host, std::span<const std::byte> frame) {
 // --- The log ---
 
 void Network::log(std::uint64_t tag, std::span<const std::byte> bytes) {
-  const std::array<std::uint64_t, 4> entry = {log_hash_, tag, static_cast<std::uint64_t>(now_.time_since_epoch().count()),
-                                              siphash13(kLogKey, bytes)};
+  const std::array<std::uint64_t, 4> entry = {
+      log_hash_, tag, static_cast<std::uint64_t>(now_.time_since_epoch().count()), siphash13(kLogKey, bytes)};
   log_hash_ = siphash13_of(kLogKey, entry);
 }
 
 void Network::note_event(const Side& side, char what) {
-  const std::array<std::uint64_t, 4> entry = {number_of(side), static_cast<std::uint64_t>(what), side.sent, side.received};
+  const std::array<std::uint64_t, 4> entry = {number_of(side), static_cast<std::uint64_t>(what), side.sent,
+                                              side.received};
   log(5, std::as_bytes(std::span{entry}));
 }
 

@@ -123,6 +123,8 @@ class Network {
   void impair(int from_host, const Impairment& impairment);
   // Puts a frame on the wire towards `host`, as if the other host had sent it.
   void inject(int host, std::span<const std::byte> frame);
+  // Forged resets that name the right number are lost on the way.
+  void let_no_guess_hit() { guesses_never_hit_ = true; }
   // The flow that a segment belongs to; null if there is none.
   Flow* flow_of(const WireView& view);
   // Frames that were sent so far, newest last; kept only after keep_frames(). What was injected is not among them.
@@ -154,7 +156,7 @@ class Network {
 
   // --- For the applications ---
 
-  Side* accepting_side(int host, const FlowKey& key);
+  Side* accepting_side(int host, Conn conn);
   std::uint64_t number_of(const Side& side) const;
   Side* side(std::uint64_t number);
   void note_event(const Side& side, char what);
@@ -187,11 +189,14 @@ class Network {
   void step(Instant to);
   void turn(int host);
   void run_due();
+  void excuse_what_may_be(int host);
   void check_timers(int host);
   void check_connections(int host);
   void note_before_transmit(int host);
   void log(std::uint64_t tag, std::span<const std::byte> bytes);
   std::optional<Stream> stream_of(const WireView& view);
+  // The flow whose client chose this ISS.
+  Flow* opened_with(const FlowKey& client_key, std::uint32_t iss);
 
   NetworkConfig config_;
   Random random_;
@@ -202,8 +207,9 @@ class Network {
   ImpairedLink link_;
   std::array<Host, 2> hosts_;
   std::vector<std::unique_ptr<Flow>> flows_;
-  std::map<std::string, Flow*> by_key_;  // the newest flow of each client's key
-  std::vector<Due> due_;                 // a heap
+  std::map<std::string, Flow*> by_key_;                                // the newest flow of each client's key
+  std::map<std::pair<std::string, std::uint32_t>, Flow*> by_opening_;  // by the client's ISS
+  std::vector<Due> due_;                                               // a heap
   std::uint64_t due_number_ = 0;
   std::uint64_t log_hash_ = 0;
   std::uint64_t events_ = 0;
@@ -211,7 +217,8 @@ class Network {
   std::optional<ConnectError> connect_error_;
   std::size_t keep_frames_ = 0;
   std::deque<Kept> frames_;
-  std::set<std::uint64_t> injected_;  // hashes of forged frames
+  bool guesses_never_hit_ = false;
+  std::multiset<std::uint64_t> injected_;  // hashes of forged frames that have not arrived
   std::optional<PcapWriter> capture_;
 };
 

@@ -28,7 +28,9 @@ class FrameMatch {
   template <class E>
   requires requires(const E& e) { e.host(); }
   FrameMatch from(const E& end) const { return from(end.host()); }
-  FrameMatch with_text() const { return also([](const WireView& v) { return !v.text.empty(); }); }
+  FrameMatch with_text() const {
+    return also([](const WireView& v) { return !v.text.empty(); });
+  }
   FrameMatch also(Test other) const {
     FrameMatch m = *this;
     m.test_ = [first = test_, second = std::move(other)](const WireView& v) { return first(v) && second(v); };

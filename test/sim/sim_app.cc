@@ -23,7 +23,7 @@ Side* SimApp::side_of(Conn conn, const char* callback) {
     return nullptr;
   };
   if (conn.user() == 0) {  // accepted just now
-    Side* side = network_.accepting_side(host_, conn.key());
+    Side* side = network_.accepting_side(host_, conn);
     if (side == nullptr) return complain("for a connection that nobody opened");
     if (side->opened) return complain("for a connection that is open already");
     conn.user() = network_.number_of(*side);

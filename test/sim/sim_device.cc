@@ -67,7 +67,8 @@ bool SimDevice::damage(std::span<std::byte> frame) {
       frame[at] ^= std::byte{1} << random_.below(8);
       break;
     case 1:  // a burst
-      for (std::size_t i = at; i < std::min(frame.size(), at + 1 + random_.below(8)); ++i) frame[i] = std::byte(random_());
+      for (std::size_t i = at; i < std::min(frame.size(), at + 1 + random_.below(8)); ++i)
+        frame[i] = std::byte(random_());
       break;
     default: {  // two bytes change places
       std::swap(frame[at], frame[kEthernet + random_.below(frame.size() - kEthernet)]);

@@ -104,9 +104,9 @@ class WireOracle {
     std::optional<Syn> peer;  // the SYN that this incarnation has taken
     Coverage coverage;
     std::optional<std::uint64_t> peer_fin;  // offset of the peer's FIN, once delivered
-    std::uint64_t acked = 0;      // highest acknowledgment sent, as an offset from IRS
-    std::uint64_t edge = 0;       // highest right edge offered
-    std::uint64_t peer_edge = 0;  // highest right edge delivered to us, as an offset from ISS
+    std::uint64_t acked = 0;                // highest acknowledgment sent, as an offset from IRS
+    std::uint64_t edge = 0;                 // highest right edge offered
+    std::uint64_t peer_edge = 0;            // highest right edge delivered to us, as an offset from ISS
     std::optional<std::uint32_t> ts_limit;  // the newest TSval that may be echoed
     std::uint32_t last_tsval = 0;
     std::uint32_t last_tsecr = 0;

@@ -51,7 +51,8 @@ bool read_options(std::span<const std::byte> o, WireView& view, std::string& com
   for (std::size_t at = 0; at < o.size();) {
     const std::uint8_t kind = u8(o, at);
     if (kind == 0) {
-      if (std::any_of(o.begin() + static_cast<std::ptrdiff_t>(at), o.end(), [](std::byte b) { return b != std::byte{}; }))
+      if (std::any_of(o.begin() + static_cast<std::ptrdiff_t>(at), o.end(),
+                      [](std::byte b) { return b != std::byte{}; }))
         return wrong("something follows the end of the options");
       return true;
     }
