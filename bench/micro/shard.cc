@@ -25,7 +25,7 @@ void connection(benchmark::State& state) {
   TwoShards::Sizes sizes;
   sizes.v6 = state.range(2) != 0;
   sizes.time_wait = 2 * waiting;
-  sizes.server_ports = waiting > 100'000 ? 128 : 8;
+  sizes.server_ports = waiting > 20'000 ? 128 : 1;
   const Duration step = 10us;
   sizes.two_msl = step * static_cast<int>(waiting / kPerTurn);
   TwoShards t{sizes, closes};
