@@ -72,7 +72,7 @@ class CheckLayers(unittest.TestCase):
         self.assert_found("app/planted.cc", "#include <rte_eal.h>\n", "app/planted.cc:1", "rte_eal")
 
     def test_dpdk_in_the_api(self):
-        self.assert_found("lib/api/planted.h", "struct rte_mbuf;\n", "lib/api/planted.h:1", "rte_mbuf")
+        self.assert_found("lib/runtime/planted.h", "struct rte_mbuf;\n", "lib/runtime/planted.h:1", "rte_mbuf")
 
     def test_what_cores_share(self):
         for text, what in (
