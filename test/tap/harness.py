@@ -162,10 +162,12 @@ def kernel_loses(percent):
     try:
         yield
     finally:
-        dropped = re.search(r"counter packets (\d+)", run("nft", "list", "table", "netdev", "plx").stdout)
+        listed = run("nft", "list", "table", "netdev", "plx").stdout
         run("nft", "delete", "table", "netdev", "plx")
-        if dropped:
-            print(f"  the kernel's side dropped {dropped.group(1)} packets", file=sys.stderr)
+    dropped = int(re.search(r"counter packets (\d+)", listed).group(1))
+    print(f"  the kernel's side dropped {dropped} packets", file=sys.stderr)
+    if dropped == 0:
+        raise AssertionError("the kernel's side was to drop packets and dropped none")
 
 
 # ---- captures ----
