@@ -51,7 +51,7 @@ class BufferPool final : public PacketOwner {
   }
 
   // The first `size` bytes of a taken buffer as a packet, which gives it back when it dies.
-  Packet packet(std::byte* buffer, std::uint32_t size) { return Packet{{buffer, size}, size_, this, buffer}; }
+  Packet packet(std::byte* buffer, std::uint32_t size) { return Packet{{buffer, size}, size_, this, buffer, size_}; }
 
   std::uint32_t size() const { return size_; }
   std::size_t outstanding() const { return out_.size() - free_.size(); }

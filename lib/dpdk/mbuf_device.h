@@ -71,12 +71,19 @@ inline void read_checksums(const rte_mbuf& mbuf, RxChecksum policy, Packet& pack
   }
 }
 
+// How many bytes may be written from the first one of `mbuf` on; what others see too is not written to.
+inline std::uint32_t writable_bytes(const rte_mbuf& mbuf) {
+  const bool own_buffer = RTE_MBUF_DIRECT(&mbuf) && rte_mbuf_refcnt_read(&mbuf) == 1;
+  return own_buffer ? std::uint32_t{mbuf.buf_len} - mbuf.data_off : mbuf.data_len;
+}
+
 // The packet of an mbuf of one segment; the packet owns the mbuf from here on.
 inline Packet to_packet(rte_mbuf* mbuf, RxChecksum policy) {
   Packet packet{{rte_pktmbuf_mtod(mbuf, std::byte*), mbuf->data_len},
                 static_cast<std::uint32_t>(mbuf->buf_len + sizeof(rte_mbuf)),
                 &mbuf_owner,
-                mbuf};
+                mbuf,
+                writable_bytes(*mbuf)};
   read_checksums(*mbuf, policy, packet);
   return packet;
 }

@@ -25,6 +25,12 @@ class Conn {
   // `unoffered`: fresh text that on_text is still to be called with.
   Conn(tcp::Tcb& tcb, tcp::Env& env, std::uint32_t index, std::uint32_t unoffered = 0)
       : tcb_{&tcb}, env_{&env}, index_{index}, unoffered_{unoffered} {}
+  // For the call of on_text that offers the first `bytes` of readable().
+  Conn offering(std::size_t bytes) const {
+    Conn conn = *this;
+    conn.offered_ = static_cast<std::uint32_t>(bytes);
+    return conn;
+  }
 
   ConnId id() const { return {index_, tcb_->generation}; }
   const FlowKey& key() const { return tcb_->key(); }
@@ -47,19 +53,25 @@ class Conn {
 
   // Received text that on_text left behind, and taking from it later.
   std::span<const std::byte> readable() const { return tcb_->readable(*env_); }
-  void consume(std::uint32_t n) { tcb_->consume(n, *env_); }
+  void consume(std::uint32_t n) {
+    tcb_->consume(n, *env_);
+    if (tcb_->unread(*env_) == 0) tcb_->app_paused = false;  // nothing is left to ask for: text comes by itself again
+  }
   std::uint32_t urgent_ahead() const { return tcb_->urgent_ahead(unoffered_, *env_); }
 
   // Half close: our FIN goes out behind what is queued; the peer may go on sending.
   void shutdown() { static_cast<void>(tcb_->shutdown(*env_)); }
-  // Full close. Text that is unread or still comes in is answered with a reset.
-  void close() { tcb_->close(*env_); }
-  // Reset, at once (SO_LINGER 0).
+  // Full close. Text that is unread or still comes in is answered with a reset; what on_text is being
+  // called with counts as read if on_text takes it.
+  void close() { tcb_->close(offered_, *env_); }
+  // Reset, at once (SO_LINGER 0). The text that on_text is being called with is gone.
   void abort() { tcb_->abort(*env_); }
 
   void set_nodelay(bool on) { tcb_->set_nodelay(on); }
   void set_keep_alive(const tcp::KeepAlive& k) { tcb_->set_keep_alive(k, *env_); }
   void set_user_timeout(Duration t) { tcb_->set_user_timeout(t); }
+  void set_ttl(std::uint8_t ttl) { tcb_->set_ttl(ttl); }
+  void set_tos(std::uint8_t tos) { tcb_->set_tos(tos); }  // DiffServ; the two ECN bits are ours (SHLD-21)
 
   const tcp::Tcb& tcb() const { return *tcb_; }
 
@@ -68,6 +80,7 @@ class Conn {
   tcp::Env* env_;
   std::uint32_t index_;
   std::uint32_t unoffered_;
+  std::uint32_t offered_ = 0;
 };
 
 // What a shard calls: a program's own class, dispatched at compile time. Callbacks run
@@ -80,6 +93,8 @@ class Conn {
 //   on_eof     once: the peer has sent everything (FIN), and all of it has been taken
 //   on_writable  room again, after a send that was cut short
 //   on_urgent  urgent data was announced (conn.urgent_ahead() says how far)
+//   on_soft_error  if the class has it: something is wrong that does not end the connection (yet):
+//              many retransmissions (R1), or an ICMP error; tcp::Reason::kUnreachable if that said so
 //   on_closed  once, the last call: why. Without on_open before it, an active open failed
 template <class A>
 concept App = requires(A app, Conn conn, std::span<const std::byte> text, tcp::Reason reason) {

@@ -69,6 +69,14 @@ void ShardCore::promote(std::uint32_t id, std::uint32_t index, const ParsedFrame
   }
 }
 
+// RFC 5927: the SYN-ACK is all that may be quoted. Nobody waits for this connection but the peer, who will ask again.
+bool ShardCore::icmp_for_half_open(std::uint32_t id, SeqNum seq, std::uint64_t hash) {
+  if (seq != half_open_[id].iss) return false;
+  --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
+  forget_half_open(id, hash);
+  return true;
+}
+
 void ShardCore::forget_half_open(std::uint32_t id, std::uint64_t hash) {
   listeners_[half_open_[id].listener].half_open -= MUTANT(22, 1u, 0u);
   flows_.erase(hash, id);
@@ -78,7 +86,7 @@ void ShardCore::forget_half_open(std::uint32_t id, std::uint64_t hash) {
 // RFC 6298 for the SYN-ACK: 1, 2, 4 ... seconds, and then the record goes.
 void ShardCore::half_open_due(std::uint32_t id) {
   tcp::HandshakeRecord& record = half_open_[id];
-  if (record.retransmissions >= config_.tcp.syn_ack_retries) {
+  if (record.retransmissions >= config_.tcp.syn_ack_retries || !listeners_[record.listener].open) {
     ++shard_counters_.half_open_expired;
     --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
     return forget_half_open(id, flows_.hash(half_open_.key(id)));

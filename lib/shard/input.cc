@@ -22,6 +22,7 @@ tcp::IcmpError icmp_error_of(const IcmpMessage& message, bool v4) {
         return tcp::IcmpError::kNetUnreachable;
       case 3:
         return tcp::IcmpError::kHostUnreachable;
+      case 1:  // administratively prohibited
       case 4:
         return tcp::IcmpError::kPortUnreachable;
       default:
@@ -115,7 +116,10 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
   tcp::Tcb& tcb = tcbs_[value];
   const SeqNum una = tcb.snd().una;
   tcp::Arrival arrival{frame.segment, packet, {}};
-  if (tcb.segment_arrives(arrival, env_) == tcp::Verdict::kReset) push_reset(frame);
+  const tcp::Verdict verdict = tcb.segment_arrives(arrival, env_);
+  if (verdict == tcp::Verdict::kReset) push_reset(frame);
+  // In TIME-WAIT, and not yet a record: what it has left to send or to be read goes first.
+  if (verdict == tcp::Verdict::kReopen) tcb.acknowledge();
   // An acknowledgment of what we sent is the best proof that it arrives (RFC 4861, 7.3.1).
   if (tcb.snd().una != una) neighbours_.confirm({tcb.next_hop, tcb.next_hop_generation}, env_.now);
   return {value, arrival.fresh};
@@ -182,8 +186,10 @@ bool ShardCore::arrive_in_time_wait(std::size_t i, Packet& packet) {
   const std::optional<TimeWaitEntry> entry = time_wait_.find(frame.key, lookups_[i].hash);
   if (!entry) return false;
   const tcp::Millis entered{entry->entered_ms};
-  const tcp::TimeWaitRecord record{entry->snd_nxt, entry->rcv_nxt,       entry->ts_recent, entered,
-                                   entered,        entry->rcv_wnd_field, entry->timestamps};
+  const std::uint8_t period = TimeWaitTable::challenge_period(env_.now);
+  const tcp::TimeWaitRecord record{
+      entry->snd_nxt, entry->rcv_nxt,       entry->ts_recent,  entered,
+      entered,        entry->rcv_wnd_field, entry->timestamps, entry->challenged == period};
   tcp::Tcb tcb;
   record.unpack(frame.key, secrets_.timestamp_offset(frame.key), tcb, env_);
   const std::optional<Instant> before = tcb.next_deadline(env_.now);
@@ -194,13 +200,14 @@ bool ShardCore::arrive_in_time_wait(std::size_t i, Packet& packet) {
     return true;
   }
   if (tcb.state() == tcp::State::kClosed) {  // a RST, where it is believed
-    time_wait_.remove(frame.key);
+    time_wait_.remove(frame.key, TimeWaitTable::Ended::kReset);
     if (entry->active_open)
       ports_.leave_time_wait({frame.key.local, frame.key.remote, frame.key.remote_port}, frame.key.local_port);
     return true;
   }
   if (tcb.next_deadline(env_.now) > before) time_wait_.restart(frame.key, env_.now);
   if (tcb.ts().recent != entry->ts_recent) time_wait_.update(frame.key, tcb.rcv().nxt, tcb.ts().recent);
+  if (tcb.was_challenged() && !record.challenged) time_wait_.note_challenge(frame.key, period);
   if (verdict == tcp::Verdict::kReopen) tcb.acknowledge();
   if (const auto out = tcb.poll_transmit(0, env_)) push_reply(frame.key, frame.source, *out, tcb.ttl(), tcb.tos());
   return true;
@@ -269,20 +276,29 @@ ShardCore::Touched ShardCore::arrive_icmp(const ParsedFrame& frame) {
     return {};
   }
   if (message->kind == IcmpKind::kEchoRequest) {
-    if (is_local(frame.key.local) && config_.answers_arp) echo(frame);
+    if (is_local(frame.key.local) && config_.answers_arp) {
+      echo(frame);
+    } else {
+      ++shard_counters_.icmp_ignored;
+    }
     return {};
   }
   const bool is_error = message->kind == IcmpKind::kUnreachable || message->kind == IcmpKind::kTimeExceeded ||
                         message->kind == IcmpKind::kParameterProblem || message->kind == IcmpKind::kPacketTooBig;
   const std::uint32_t value =
       is_error && message->quoted ? locate(message->quoted->key, flows_.hash(message->quoted->key)) : kNone;
-  if (value == kNone || HalfOpenTable::is_one(value)) {
-    ++shard_counters_.icmp_ignored;
-    return {};
+  bool believed = false;
+  if (value != kNone) {
+    const tcp::IcmpError error = icmp_error_of(*message, frame.key.local.is_v4());
+    const SeqNum seq = message->quoted->seq;
+    if (!HalfOpenTable::is_one(value)) {
+      believed = tcbs_[value].icmp_error(error, seq, env_);
+    } else if (error != tcp::IcmpError::kOther) {
+      believed = icmp_for_half_open(value, seq, flows_.hash(message->quoted->key));
+    }
   }
-  ++shard_counters_.icmp_errors;
-  tcbs_[value].icmp_error(icmp_error_of(*message, frame.key.local.is_v4()), message->quoted->seq, env_);
-  return {value, {}};
+  ++(believed ? shard_counters_.icmp_errors : shard_counters_.icmp_ignored);
+  return {believed && !HalfOpenTable::is_one(value) ? value : kNone, {}};
 }
 
 void ShardCore::echo(const ParsedFrame& frame) {
@@ -291,8 +307,9 @@ void ShardCore::echo(const ParsedFrame& frame) {
   const std::span<std::byte> room =
       std::span{reply->bytes}.first(std::min<std::size_t>(RawReply::kCapacity, plain_frame_size()));
   reply->size = static_cast<std::uint32_t>(write_echo_reply(room, link_to(frame.source), frame));
-  if (reply->size == 0) {
+  if (reply->size == 0) {  // larger than what we answer
     raw_replies_.unpush();
+    ++shard_counters_.icmp_ignored;
   } else {
     ++shard_counters_.echo_replies;
   }

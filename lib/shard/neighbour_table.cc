@@ -55,6 +55,13 @@ void NeighbourTable::confirm(NextHop hop, Instant now) {
   enter(entry, NeighbourState::kReachable);
 }
 
+void NeighbourTable::doubt(NextHop hop) {
+  if (hop.index >= entries_.size()) return;
+  Entry& entry = entries_[hop.index];
+  if (entry.generation != hop.generation || entry.is_static || entry.state != NeighbourState::kReachable) return;
+  enter(entry, NeighbourState::kStale);
+}
+
 bool NeighbourTable::add_static(const IpAddress& address, const MacAddress& mac) {
   std::uint32_t index = find(address);
   if (index == kNone) index = create(address);

@@ -95,6 +95,8 @@ class NeighbourTable {
 
   // What the peer acknowledges proves that it is reachable (RFC 4861, 7.3.1).
   void confirm(NextHop hop, Instant now);
+  // Something above hears nothing from behind it: its address holds, and is asked for again.
+  void doubt(NextHop hop);
 
   // An ARP packet or neighbour advertisement says that `mac` has `address`.
   // `solicited`: in answer to a request of ours (an ARP reply to our MAC, an advertisement with

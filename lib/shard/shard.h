@@ -116,9 +116,10 @@ template <class A>
 void Shard<A>::offer_queued(Conn conn, tcp::Tcb& tcb) {
   tcb.app_paused = false;
   for (std::span<const std::byte> text = conn.readable(); !text.empty(); text = conn.readable()) {
-    const std::size_t taken = app_.on_text(conn, text);
+    const std::size_t taken = app_.on_text(conn.offering(text.size()), text);
     ASSERT(taken <= text.size());
     conn.consume(static_cast<std::uint32_t>(taken));
+    if (tcb.closed_by_user() && !conn.readable().empty()) return conn.abort();  // SHLD-3
     if (taken < text.size()) {
       tcb.app_paused = true;
       return;
@@ -133,6 +134,11 @@ void Shard<A>::tell(Conn conn, tcp::Tcb& tcb) {
     if (events.opened) app_.on_open(conn);
     if (events.urgent) app_.on_urgent(conn);
     if (events.writable) app_.on_writable(conn);
+    if (events.soft_error) {
+      core_.doubt_next_hop(tcb);
+      if constexpr (requires { app_.on_soft_error(conn, tcb.soft_error()); })
+        app_.on_soft_error(conn, tcb.soft_error());
+    }
     if (events.eof) app_.on_eof(conn);
     if (events.closed) app_.on_closed(conn, tcb.reason());
   }
@@ -223,7 +229,11 @@ bool Shard<A>::transmit_connection(std::uint32_t index, D& device, TxFrame& fram
   for (int segments = 0; segments < kSegmentsPerVisit; ++segments) {
     const std::uint32_t wanted = core_.frame_size(index, offers, device.features().max_frame);
     if (frame && frame.capacity < wanted) device.discard(std::exchange(frame, {}));
-    if (!frame && device.tx_room() > 0) frame = device.allocate(wanted);
+    if (!frame && device.tx_room() > 0) {
+      frame = device.allocate(wanted);
+      // Large frames may all be on their way; then one segment at a time, or nobody behind this one would send.
+      if (!frame && wanted > core_.plain_frame_size()) frame = device.allocate(core_.plain_frame_size());
+    }
     if (!frame) {
       core_.put_back(index);
       core_.settle(index);  // what it sent already may need a timer before the device takes more

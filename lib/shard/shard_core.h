@@ -139,6 +139,8 @@ class ShardCore {
   // --- Output ---
 
   bool has_output() const;
+  // Somebody has something to send and does not know the neighbour's address yet.
+  bool waits_for_neighbour() const { return waiting_head_ != kNone; }
   // Answers that belong to no TCB: ARP, ICMP, resets, SYN-ACKs, TIME-WAIT's ACKs. Builds
   // the next into `frame`; 0: there is none.
   std::size_t build_reply(const TxFrame& frame, const DeviceOffers& device, TxOffload& offload);
@@ -153,6 +155,8 @@ class ShardCore {
   }
   // How large a frame the connection's next segment may need.
   std::uint32_t frame_size(std::uint32_t index, const DeviceOffers& device, std::uint32_t max_frame) const;
+  // Retransmissions bring nothing, or ICMP says that the way is blocked: the next hop is asked for again (MUST-20).
+  void doubt_next_hop(const tcp::Tcb& tcb) { neighbours_.doubt({tcb.next_hop, tcb.next_hop_generation}); }
   // Puts a connection back at the head of the ready list (the device is full).
   void put_back(std::uint32_t index);
   // Builds the connection's next segment into `frame`; 0: nothing more to send now.
@@ -213,6 +217,7 @@ class ShardCore {
   void promote(std::uint32_t id, std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash);
   void forget_half_open(std::uint32_t id, std::uint64_t hash);
   void half_open_due(std::uint32_t id);
+  bool icmp_for_half_open(std::uint32_t id, SeqNum seq, std::uint64_t hash);
   void send_syn_ack(tcp::Tcb& tcb, const MacAddress& destination);
   tcp::Opening opening_for(const FlowKey& key) const;
   std::uint16_t mss_for(const FlowKey& key) const { return key.local.is_v4() ? mss_v4_ : mss_v6_; }

@@ -23,9 +23,9 @@ void pack(Record& record, const TimeWaitEntry& entry) {
   record.ts_recent = entry.ts_recent;
   record.rcv_wnd_field = entry.rcv_wnd_field;
   record.listener = entry.listener;
-  record.flags =
-      static_cast<std::uint8_t>(time_wait_detail::kLive | (entry.timestamps ? time_wait_detail::kTimestamps : 0) |
-                                (entry.active_open ? time_wait_detail::kActiveOpen : 0));
+  record.flags = static_cast<std::uint8_t>(
+      time_wait_detail::kLive | (entry.timestamps ? time_wait_detail::kTimestamps : 0) |
+      (entry.active_open ? time_wait_detail::kActiveOpen : 0) | entry.challenged << time_wait_detail::kChallengedShift);
 }
 
 template <class Record>
@@ -38,7 +38,8 @@ TimeWaitEntry unpack_record(const Record& record) {
           .rcv_wnd_field = record.rcv_wnd_field,
           .listener = record.listener,
           .timestamps = (record.flags & time_wait_detail::kTimestamps) != 0,
-          .active_open = (record.flags & time_wait_detail::kActiveOpen) != 0};
+          .active_open = (record.flags & time_wait_detail::kActiveOpen) != 0,
+          .challenged = static_cast<std::uint8_t>(record.flags >> time_wait_detail::kChallengedShift)};
 }
 
 }  // namespace
@@ -147,14 +148,25 @@ void TimeWaitTable::restart(Ring<Record>& ring, std::uint32_t position, std::uin
   ++counters_.restarted;
 }
 
-bool TimeWaitTable::remove(const FlowKey& key) {
+bool TimeWaitTable::note_challenge(const FlowKey& key, std::uint8_t period) {
+  return with_ring(key, [&](auto& ring) {
+    const std::uint32_t position = ring.locate(key, hash(key));
+    if (position == kNone) return false;
+    constexpr unsigned kLower = (1u << time_wait_detail::kChallengedShift) - 1;
+    std::uint8_t& flags = ring.at(position).flags;
+    flags = static_cast<std::uint8_t>((flags & kLower) | period << time_wait_detail::kChallengedShift);
+    return true;
+  });
+}
+
+bool TimeWaitTable::remove(const FlowKey& key, Ended how) {
   return with_ring(key, [&](auto& ring) {
     const std::uint64_t hashed = hash(key);
     const std::uint32_t position = ring.locate(key, hashed);
     if (position == kNone) return false;
     ring.index.erase(hashed, position);
     ring.bury(position);
-    ++counters_.reused;
+    ++(how == Ended::kReset ? counters_.reset : counters_.reused);
     return true;
   });
 }

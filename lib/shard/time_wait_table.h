@@ -24,6 +24,7 @@ struct TimeWaitEntry {
   std::uint8_t listener = 0;        // for the owner
   bool timestamps = false;          // in use on this connection
   bool active_open = false;         // our port is an ephemeral one, to be given back
+  std::uint8_t challenged = 0;      // the challenge_period of the last challenge ACK; 0: none yet
 };
 
 enum class Entered : std::uint8_t {
@@ -34,10 +35,11 @@ enum class Entered : std::uint8_t {
 
 namespace time_wait_detail {
 
-// Bits of `flags`.
+// Bits of `flags`. The upper five are TimeWaitEntry::challenged.
 inline constexpr std::uint8_t kLive = 1;
 inline constexpr std::uint8_t kTimestamps = 2;
 inline constexpr std::uint8_t kActiveOpen = 4;
+inline constexpr unsigned kChallengedShift = 3;
 
 // What TimeWaitEntry says of a connection, in as few bytes as can be.
 struct RecordV4 {
@@ -103,13 +105,14 @@ class TimeWaitTable {
     Pages pages = Pages::kTransparent;
   };
 
-  // entered = size() + expired + reused + evicted, restarts not counted.
+  // entered = size() + expired + reused + reset + evicted, restarts not counted.
   struct Counters {
     std::uint64_t entered = 0;
     std::uint64_t expired = 0;
     std::uint64_t restarted = 0;
     std::uint64_t restart_refused = 0;  // for want of room; the 2MSL that runs was kept
     std::uint64_t reused = 0;           // removed early, for a new connection of the same key
+    std::uint64_t reset = 0;            // removed early, by a RST
     std::uint64_t refused = 0;
     std::uint64_t evicted = 0;
     std::uint64_t peak = 0;  // highest size()
@@ -148,8 +151,17 @@ class TimeWaitTable {
   // 2MSL begins again (RFC 9293, 3.10.7.4, eighth, TIME-WAIT). False when the key is not there.
   bool restart(const FlowKey& key, Instant now);
 
-  // Ends it early, for a new connection (RFC 6191; RFC 9293, MAY-2). False when the key is not there.
-  bool remove(const FlowKey& key);
+  // RFC 5961, 7: one challenge ACK a second for each. There is room for a second modulo 31, 1 to 31, so that
+  // one which is due is held back if the last went out that long ago.
+  static std::uint8_t challenge_period(Instant now) {
+    return static_cast<std::uint8_t>(1 + now.time_since_epoch() / 1s % 31);
+  }
+  // False when the key is not there.
+  bool note_challenge(const FlowKey& key, std::uint8_t period);
+
+  // Ends it early: for a new connection (RFC 6191; RFC 9293, MAY-2), or by a RST. False when the key is not there.
+  enum class Ended : std::uint8_t { kReused, kReset };
+  bool remove(const FlowKey& key, Ended how = Ended::kReused);
 
   // Passes those whose 2MSL has passed to `on_expired(const TimeWaitEntry&)`, oldest
   // first, and takes them out before; `on_expired` may change the table. Looks at

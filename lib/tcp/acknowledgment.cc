@@ -10,7 +10,8 @@
 namespace pollux::tcp {
 namespace {
 
-constexpr std::uint8_t kDuplicateThreshold = 3;  // RFC 5681, 3.2
+constexpr std::uint8_t kDuplicateThreshold = 3;          // RFC 5681, 3.2
+constexpr std::uint32_t kHalf = std::uint32_t{1} << 31;  // of the sequence numbers: as far as order goes
 
 std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
   return std::uint32_t{seg.wnd} << (seg.flags.syn ? 0 : shift);
@@ -33,16 +34,17 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
+  const bool of_syn = flag(kSynUnacked);
   measure_rtt(seg, env);
   advance_una(seg.ack, env);
   tx.dup_acks = 0;
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
-  } else if (flight + 2 * smss_ >= congestion_.cwnd ||
-             (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd)) {
-    // Only a window that is used may grow.
-    congestion_.grow(acked, smss_, tx.retransmissions > 0 ? Congestion::kLAfterTimeout : Congestion::kL);
+  } else if (!of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
+                         (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
+    // Only a window that is used may grow. RFC 3465, 2.3: more slowly until what a time-out found is acknowledged.
+    congestion_.grow(acked, smss_, snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL);
   }
   if (tx.app_waits && send_room(env) >= env.config.send_buffer / 4) {
     tx.app_waits = false;
@@ -58,9 +60,12 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   Transmission& tx = *transmission(env);
   const SeqNum first = first_text(env);
   if (first < ack) tx.buffer.drop_front(env.stores.slices, std::min(distance(first, ack), tx.buffer.size()));
-  if (flag(kSynUnacked)) tx.retransmissions = 0;  // RFC 6298, 5.7 says what follows a lost SYN
+  if (flag(kSynUnacked)) back_off_ = 0;  // RFC 6298, 5.7 says what follows a lost SYN
   set(kSynUnacked, false);
   snd_.una = ack;
+  if (distance(snd_.iss, snd_.una) >= kHalf) set(kFarFromIss);
+  tx.time_outs = 0;
+  tx.recover = max(tx.recover, ack - 1);  // carried along, or it would come to lie ahead after 2^31 bytes
   tx.rtx_next = max(tx.rtx_next, ack);
   tx.rtx_end = max(tx.rtx_end, tx.rtx_next);
   tx.up = max(tx.up, ack);
@@ -81,17 +86,17 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   if (tx.timing) {
     if (seg.ack < tx.timed_seq) return;
     tx.timing = false;
-    tx.retransmissions = 0;
+    back_off_ = 0;
     rtt_.sample(env.now - tx.timed_at);
     return;
   }
-  if ((tx.retransmissions == 0 && !tx.fast_recovery) || !flag(kTimestamps) || !seg.options.ts) return;
+  if ((back_off_ == 0 && !tx.fast_recovery) || !flag(kTimestamps) || !seg.options.ts) return;
   const std::uint32_t resent = tx.resent_at.value() + ts_.offset;
   const std::uint32_t echoed = seg.options.ts->ecr;
   if (MUTANT(9, static_cast<std::int32_t>(echoed - resent) < 0, false)) return;
   const auto ms = static_cast<std::int32_t>(timestamp_now(env) - echoed);
   if (ms < 0) return;
-  tx.retransmissions = 0;
+  back_off_ = 0;
   rtt_.sample(std::chrono::milliseconds{std::max(ms, 1)});
 }
 
@@ -108,7 +113,8 @@ void Tcb::duplicate_ack(Env& env) {
   if (tx.dup_acks < UINT8_MAX) ++tx.dup_acks;
   may_transmit_ = true;  // limited transmit (RFC 3042), or the inflated window
   if (tx.fast_recovery) {
-    congestion_.cwnd += smss_;
+    // Each stands for a segment that has left; there are no more than are in flight.
+    congestion_.cwnd = std::min(congestion_.cwnd + smss_, congestion_.ssthresh + flight_size() + smss_);
     return;
   }
   if (tx.dup_acks != MUTANT(10, kDuplicateThreshold, std::uint8_t{255})) return;
@@ -143,6 +149,7 @@ void Tcb::update_send_window(const Segment& seg, Env& env) {
   if (seg.ack < snd_.una) return;
   const bool newest = snd_.wl2 < seg.ack || snd_.wl1 < seg.seq || (snd_.wl1 == seg.seq && snd_.wl2 <= seg.ack);
   if (!MUTANT(11, newest, true)) return;
+  const bool was_closed = snd_.wnd == 0;
   snd_.wnd = scaled(seg, snd_wind_shift_);
   snd_.wl1 = max(snd_.wl1, seg.seq);
   snd_.wl2 = seg.ack;
@@ -154,7 +161,7 @@ void Tcb::update_send_window(const Segment& seg, Env& env) {
     return;
   }
   tx->probes = 0;
-  deadlines_.clear(Timer::kPersist);
+  if (was_closed) deadlines_.clear(Timer::kPersist);  // the override of silly-window avoidance runs on
   may_transmit_ = true;
 }
 
@@ -174,8 +181,7 @@ void Tcb::our_fin_acknowledged(Env& env) {
 Duration Tcb::retransmission_timeout_length(const Env& env) const {
   Duration rto = rtt_.rto(env.config);
   if (!rtt_.sampled() && flag(kSynRetransmitted) && !flag(kSynUnacked)) rto = env.config.rto_after_syn_lost;
-  const Transmission* tx = transmission(env);
-  const int shift = tx == nullptr ? 0 : std::min<int>(tx->retransmissions, 16);
+  const int shift = std::min<int>(back_off_, 16);
   return std::min(rto * (1 << MUTANT(12, shift, 0)), env.config.rto_max);
 }
 

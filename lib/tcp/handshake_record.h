@@ -16,7 +16,7 @@ struct HandshakeRecord {
   Millis sent_at;         // first SYN-ACK
   std::uint16_t wnd = 0;  // SEG.WND of the SYN
   std::uint16_t smss = 0;
-  std::uint8_t snd_wind_shift = 0;
+  std::uint8_t wind_shifts = 0;  // Snd.Wind.Shift in the upper four bits, Rcv.Wind.Shift in the lower
   std::uint8_t flags = 0;
   std::uint8_t retransmissions = 0;
   std::uint8_t listener = 0;

@@ -50,7 +50,7 @@ void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& opti
   keep_alive_count_ = options.keep_alive.count;
   set_user_timeout(options.user_timeout);
   ttl_ = options.ttl;
-  tos_ = options.tos;
+  set_tos(options.tos);
 }
 
 void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options& options, Env& env) {

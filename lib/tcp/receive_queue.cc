@@ -14,10 +14,9 @@ std::uint32_t size_of(std::span<const std::byte> text) { return static_cast<std:
 
 SeqNum end_of(const HeldText& piece) { return piece.seq + size_of(piece.text); }
 
-// Whether `text` is small enough to be copied, and there is room for it in the buffer
-// behind the text of `piece`. What stands there was trimmed away or was never text.
+// Whether there is room for `text` in the buffer behind the text of `piece`. What stands
+// there was trimmed away or was never text.
 bool fits_behind(const HeldText& piece, std::span<const std::byte> text) {
-  if (text.size() >= ReceiveQueue::kSmall) return false;
   const std::span<std::byte> buffer = piece.packet.buffer();
   const auto room = (buffer.data() + buffer.size()) - (piece.text.data() + piece.text.size());
   return std::cmp_less_equal(text.size(), room);
@@ -39,7 +38,7 @@ bool ReceiveQueue::append(Slab<HeldText>& store, SeqNum seq, std::span<std::byte
   if (text.empty()) return true;
   ASSERT(tail_ == kNone || end_of(store[tail_]) == seq);
   keep_held_bytes(store, seq, text);
-  if (tail_ != kNone && fits_behind(store[tail_], text)) {
+  if (tail_ != kNone && worth_copying(text) && fits_behind(store[tail_], text)) {
     copy_behind(store[tail_], text);
     packet.reset();
   } else {
@@ -86,7 +85,7 @@ ReceiveQueue::Held ReceiveQueue::hold(Slab<HeldText>& store, SeqNum seq, std::sp
 
   const bool touches_before = place.before != out_of_order_.end();
   const bool replaces = place.first != place.behind;
-  const bool copied = touches_before && fits_behind(store[place.before->last], text);
+  const bool copied = touches_before && text.size() < kSmall && fits_behind(store[place.before->last], text);
   if (!touches_before && !place.touches_behind && !replaces && ranges() >= max_ranges) return Held::kNoRoom;
   if (!copied) {
     const std::uint64_t size = std::uint64_t{true_size_} - place.dropped_size + packet.true_size();
@@ -188,7 +187,8 @@ SeqNum ReceiveQueue::join(Slab<HeldText>& store, SeqNum rcv_nxt) {
     trim_front(store[first], distance(store[first].seq, rcv_nxt));
     readable_ += distance(rcv_nxt, end);
     rcv_nxt = end;
-    while (first != kNone && tail_ != kNone && fits_behind(store[tail_], store[first].text)) {
+    while (first != kNone && tail_ != kNone && worth_copying(store[first].text) &&
+           fits_behind(store[tail_], store[first].text)) {
       copy_behind(store[tail_], store[first].text);
       first = free_piece(store, first);
     }

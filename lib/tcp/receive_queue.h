@@ -37,7 +37,8 @@ class ReceiveQueue {
  public:
   enum class Held : std::uint8_t { kNew, kDuplicate, kNoRoom };
 
-  // Texts below this size, in bytes, are copied behind their predecessor when its buffer has room.
+  // Texts below this size, in bytes, are copied behind their predecessor when its buffer has room;
+  // larger ones only where most of what the packets take is not text (small segments in large buffers).
   static constexpr std::size_t kSmall = 256;
 
   // The last eighth of the store is for queues that hold nothing yet, so that one slow reader, or one
@@ -122,6 +123,9 @@ class ReceiveQueue {
     std::uint32_t true_size = 0;
   };
 
+  bool worth_copying(std::span<const std::byte> text) const {
+    return text.size() < kSmall || true_size_ / 2 > readable_;
+  }
   Place trim_and_place(const Slab<HeldText>& store, SeqNum& seq, std::span<std::byte>& text);
   void keep_held_bytes(const Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text) const;
   void link(Slab<HeldText>& store, const Place& place, std::uint32_t index);

@@ -10,11 +10,13 @@
 namespace pollux::tcp {
 namespace {
 
-// HandshakeRecord::flags: the low four bits are our window shift.
 constexpr std::uint8_t kShiftMask = 0x0f;
+
+// HandshakeRecord::flags.
 constexpr std::uint8_t kHasTimestamps = 0x10;
 constexpr std::uint8_t kHasWindowScale = 0x20;
 constexpr std::uint8_t kHasSack = 0x40;
+constexpr std::uint8_t kWasRepeated = 0x01;  // the SYN-ACK, because the peer's SYN came again: it measures nothing
 // RFC 5961, 7, where there is no room for a time: one challenge ACK between two SYN-ACKs. Without it an old
 // duplicate of a SYN and a peer that knows nothing of it answer each other for ever.
 constexpr std::uint8_t kWasChallenged = 0x80;
@@ -30,10 +32,10 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
   r.sent_at = tcb.handshake_at_;
   r.wnd = static_cast<std::uint16_t>(tcb.snd_.wnd);
   r.smss = tcb.smss_;
-  r.snd_wind_shift = tcb.snd_wind_shift_;
-  r.flags = static_cast<std::uint8_t>(
-      (tcb.rcv_wind_shift_ & kShiftMask) | (tcb.flag(Tcb::kTimestamps) ? kHasTimestamps : 0) |
-      (tcb.flag(Tcb::kWindowScaled) ? kHasWindowScale : 0) | (tcb.flag(Tcb::kSackPermitted) ? kHasSack : 0));
+  r.wind_shifts = static_cast<std::uint8_t>(tcb.snd_wind_shift_ << 4 | tcb.rcv_wind_shift_);
+  r.flags = static_cast<std::uint8_t>((tcb.flag(Tcb::kTimestamps) ? kHasTimestamps : 0) |
+                                      (tcb.flag(Tcb::kWindowScaled) ? kHasWindowScale : 0) |
+                                      (tcb.flag(Tcb::kSackPermitted) ? kHasSack : 0));
   r.retransmissions = retransmissions;
   r.listener = static_cast<std::uint8_t>(tcb.listener);
   return r;
@@ -41,6 +43,7 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
 
 void HandshakeRecord::note(const Tcb& tcb) {
   if (tcb.flag(Tcb::kChallenged)) flags |= kWasChallenged;
+  if (tcb.marks_.syn) flags |= kWasRepeated;
 }
 
 void HandshakeRecord::allow_challenge() { flags = static_cast<std::uint8_t>(flags & ~kWasChallenged); }
@@ -59,8 +62,8 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.listener = listener;
   tcb.offered_mss_ = env.config.mss == 0 ? tcb.offered_mss_ : std::min(tcb.offered_mss_, env.config.mss);
   tcb.smss_ = smss;
-  tcb.snd_wind_shift_ = snd_wind_shift;
-  tcb.rcv_wind_shift_ = flags & kShiftMask;
+  tcb.snd_wind_shift_ = wind_shifts >> 4;
+  tcb.rcv_wind_shift_ = wind_shifts & kShiftMask;
   tcb.handshake_at_ = sent_at;
   tcb.ts_.recent = ts_recent;
   tcb.ts_.recent_at = sent_at;
@@ -80,10 +83,10 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
 
   Transmission& tx = tcb.begin_transmission(env);
   tx.stalled_since = sent_at;
-  tx.timing = retransmissions == 0;
+  tx.timing = retransmissions == 0 && (flags & kWasRepeated) == 0;
   tx.timed_seq = tcb.snd_.nxt;
   tx.timed_at = sent_at.instant(env.now);
-  tx.retransmissions = retransmissions;
+  tcb.back_off_ = retransmissions;
   tcb.arm_retransmission(env);
 }
 
@@ -106,6 +109,8 @@ void TimeWaitRecord::unpack(const FlowKey& key, std::uint32_t timestamp_offset, 
   tcb.reason_ = Reason::kFinished;
   tcb.set(Tcb::kFinSent);
   tcb.set(Tcb::kTimestamps, timestamps);
+  tcb.set(Tcb::kChallenged, challenged);
+  tcb.challenged_at_ = Millis::floor(env.now);
   tcb.ts_ = {ts_recent, ts_recent_at, timestamp_offset};
   tcb.snd_.una = snd_nxt;
   tcb.snd_.nxt = snd_nxt;

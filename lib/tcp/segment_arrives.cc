@@ -11,11 +11,16 @@
 namespace pollux::tcp {
 namespace {
 
+constexpr std::uint32_t kLongPassed = std::uint32_t{1} << 30;  // more than a window: all of it has been read
+
 // RFC 7323, 5.5: a timestamp older than this says nothing.
 constexpr std::uint32_t kTimestampValidMs = 24 * 24 * 3600 * 1000;
 
 // `a` before `b` on the timestamp clock, modulo 2^32 (RFC 7323, 5.2).
 bool older(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+
+// Memory that the held packets of one connection may take, bytes: what they are, not what text is in them.
+std::uint32_t most_held(const Env& env) { return 2 * env.config.receive_buffer + 65536; }
 
 std::uint32_t text_size(const Segment& seg) { return static_cast<std::uint32_t>(seg.text.size()); }
 
@@ -93,6 +98,7 @@ Verdict Tcb::arrives_in_syn_sent(Arrival& arrival, Env& env) {
   established(env);
   take_ack(seg, env);
   owe_ack();
+  check_urg(seg);  // "continue processing at the sixth step"
   const Verdict taken = take_text(arrival, env);
   take_fin(seg, env);
   return taken;
@@ -107,7 +113,7 @@ bool Tcb::echoes_our_syn(std::uint32_t ecr, const Env& env) const {
 Verdict Tcb::arrives_in_other_states(Arrival& arrival, Env& env) {
   const Segment& seg = arrival.segment;
   if (state_ == State::kTimeWait) {
-    if (const Verdict v = check_new_syn(seg); v != Verdict::kContinue) return v;  // RFC 6191
+    if (const Verdict v = check_new_syn(seg, env); v != Verdict::kContinue) return v;  // RFC 6191
   }
   if (state_ == State::kSynReceived && seg.flags.syn && seg.seq == rcv_.irs && !seg.flags.rst) {
     return check_syn_again(arrival, env);
@@ -130,12 +136,14 @@ Verdict Tcb::arrives_in_other_states(Arrival& arrival, Env& env) {
 // A SYN for a connection in TIME-WAIT may open its successor: with a newer timestamp,
 // or with a higher sequence number (RFC 6191, 2; MAY-2). The caller forgets this
 // connection and opens the new one, with an ISS above SND.NXT.
-Verdict Tcb::check_new_syn(const Segment& seg) {
+Verdict Tcb::check_new_syn(const Segment& seg, const Env& env) const {
   if (!seg.flags.syn || seg.flags.ack || seg.flags.rst || seg.flags.fin) return Verdict::kContinue;
   if (seg.options.ts && flag(kTimestamps)) {
     if (older(ts_.recent, seg.options.ts->val)) return Verdict::kReopen;
     if (older(seg.options.ts->val, ts_.recent)) return Verdict::kContinue;
   }
+  // The successor will have timestamps, which this connection had not: PAWS keeps its old segments out.
+  if (seg.options.ts && !flag(kTimestamps) && env.config.timestamps) return Verdict::kReopen;
   return MUTANT(2, rcv_.nxt < seg.seq, true) ? Verdict::kReopen : Verdict::kContinue;
 }
 
@@ -150,6 +158,7 @@ Verdict Tcb::check_syn_again(Arrival& arrival, Env& env) {
   }
   if (const Verdict v = check_ack(arrival.segment, env); v != Verdict::kContinue) return v;
   owe_ack();
+  check_urg(arrival.segment);
   const Verdict taken = take_text(arrival, env);
   take_fin(arrival.segment, env);
   return taken;
@@ -181,7 +190,7 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
     challenge_ack(seg, env);
     return Verdict::kChallengedSyn;
   }
-  if (!seg.text.empty()) ++env.counters.duplicate_segments;
+  if (!seg.text.empty() && seg.seq < rcv_.nxt) ++env.counters.duplicate_segments;
   if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt && MUTANT(24, true, false)) {
     deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);  // the FIN again: 2MSL begins anew
   }
@@ -238,7 +247,8 @@ Verdict Tcb::check_ack(const Segment& seg, Env& env) {
   // SND.UNA - MAX.SND.WND =< SEG.ACK (RFC 5961, 5.2), and nothing from before our SYN.
   if (seg.ack < snd_.una) {
     const std::uint32_t back = distance(seg.ack, snd_.una);
-    if (back > snd_.max_wnd || back > distance(snd_.iss + 1, snd_.una)) {
+    const bool before_our_syn = !flag(kFarFromIss) && back > distance(snd_.iss + 1, snd_.una);
+    if (back > snd_.max_wnd || before_our_syn) {
       challenge_ack(seg, env);
       return Verdict::kAckTooOld;
     }
@@ -277,6 +287,10 @@ Verdict Tcb::take_text(Arrival& arrival, Env& env) {
     seq += known;
   }
   text = text.first(std::min<std::size_t>(text.size(), seq <= rcv_.edge ? distance(seq, rcv_.edge) : 0));
+  if (!text.empty() && buffer_is_overrun(seq + static_cast<std::uint32_t>(text.size()), env)) {
+    owe_ack();
+    return Verdict::kNoMemory;
+  }
   if (text.empty()) {
     ++env.counters.duplicate_segments;
     owe_ack();
@@ -292,6 +306,13 @@ Verdict Tcb::take_text(Arrival& arrival, Env& env) {
   return Verdict::kAccepted;
 }
 
+// With a scaled window the edge is rounded up to what the field can say, again with each ACK, so that
+// a window may be offered that the buffer has not: a quarter more is taken, and then no more.
+bool Tcb::buffer_is_overrun(SeqNum end, const Env& env) const {
+  const std::uint32_t most = env.config.receive_buffer + env.config.receive_buffer / 4 + (1u << rcv_wind_shift_);
+  return most < unread(env) + distance(rcv_.nxt, end);
+}
+
 // The next text in order: straight to the application if nothing is queued before it.
 bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   const auto size = static_cast<std::uint32_t>(text.size());
@@ -304,6 +325,8 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
     arrival.fresh = text;
     return true;
   }
+  // Many small segments may take more memory than their text tells.
+  if (q->true_size() > most_held(env)) return false;
   if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
   const SeqNum before = rcv_.nxt;
   advance_rcv_nxt(size);
@@ -319,8 +342,8 @@ Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& a
   owe_duplicate_ack();
   ReceiveQueue* q = begin_queue(env);
   if (q == nullptr) return Verdict::kNoMemory;
-  const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet), env.config.max_ranges,
-                            2 * env.config.receive_buffer + 65536);
+  const auto held =
+      q->hold(env.stores.held, seq, text, std::move(arrival.packet), env.config.max_ranges, most_held(env));
   end_queue_if_empty(env);
   switch (held) {
     case ReceiveQueue::Held::kNew:
@@ -337,6 +360,10 @@ Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& a
 
 // Eighth. A FIN counts when all text before it has been taken; one that comes early waits.
 void Tcb::take_fin(const Segment& seg, Env& env) {
+  if (state_ == State::kTimeWait && seg.flags.fin) {  // "Restart the 2 MSL time-wait timeout."
+    deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);
+    return owe_ack();
+  }
   if (state_ == State::kClosed || peer_has_closed(state_)) return;
   if (seg.flags.fin) {
     const SeqNum at = fin_seq(seg);
@@ -375,6 +402,8 @@ void Tcb::fin_arrived(Env& env) {
 void Tcb::advance_rcv_nxt(std::uint32_t n) {
   rcv_.nxt += n;
   marks_.repeats = 0;  // they would repeat what was never said
+  // An urgent pointer long passed would come to lie ahead again after 2^31 bytes.
+  if (flag(kUrgentPending) && rcv_.up + kLongPassed < rcv_.nxt) set(kUrgentPending, false);
   // A FIN may stand at the edge itself (policy: taken in a closed window).
   if (rcv_.edge < rcv_.nxt) rcv_.edge = rcv_.nxt;
 }
@@ -399,7 +428,7 @@ void Tcb::owe_ack_for_text(std::uint32_t size, Env& env) {
 // RFC 5961, 7: at most one in a while, for each connection alone, so that the limit
 // tells nobody about other connections (CVE-2016-5696). Text is answered always.
 void Tcb::challenge_ack(const Segment& seg, Env& env) {
-  if (!seg.text.empty()) return owe_ack();
+  if (MUTANT(18, !seg.text.empty(), false)) return owe_ack();
   const Millis now = Millis::floor(env.now);
   const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(env.config.challenge_interval).count();
   if (flag(kChallenged) && now.elapsed_since(challenged_at_) < interval) {

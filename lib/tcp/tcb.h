@@ -50,13 +50,13 @@ struct Transmission {
   SeqNum recover;   // RFC 6582; "recover"
   SeqNum rtx_next;  // [rtx_next, rtx_end): to be sent again after a time-out
   SeqNum rtx_end;
-  SeqNum timed_seq;                  // the segment whose round trip is being measured ends here
-  SeqNum up;                         // SND.UP: after the urgent text
-  SeqNum pushed;                     // the application's last write ends here (PSH, MUST-61)
-  Millis stalled_since;              // when SND.UNA last moved, for R2
-  Millis resent_at;                  // last retransmission
-  std::uint8_t retransmissions = 0;  // time-outs in a row; the back-off
-  std::uint8_t probes = 0;           // zero-window probes in a row; their back-off
+  SeqNum timed_seq;            // the segment whose round trip is being measured ends here
+  SeqNum up;                   // SND.UP: after the urgent text
+  SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
+  Millis stalled_since;        // when SND.UNA last moved, for R2
+  Millis resent_at;            // last retransmission
+  std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
+  std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;
   bool timing = false;
   bool fast_recovery = false;
@@ -187,7 +187,8 @@ class Tcb {
 
   // --- ICMP (RFC 5927): `seq` is the sequence number quoted ---
 
-  void icmp_error(IcmpError error, SeqNum seq, Env& env);
+  // False: it quotes nothing that is outstanding, and was not believed.
+  bool icmp_error(IcmpError error, SeqNum seq, Env& env);
 
   // --- User calls (user_calls.cc) ---
 
@@ -213,8 +214,9 @@ class Tcb {
 
   // CLOSE (3.10.4) of our direction only; the peer may go on sending.
   Expected<void, UserError> shutdown(Env& env);
-  // CLOSE of both: what arrives from now on is answered with a reset; so is unread text (SHLD-3).
-  void close(Env& env);
+  // CLOSE of both: what arrives from now on is answered with a reset; so is unread text (SHLD-3),
+  // but for its first `offered` bytes, which the application is just being given.
+  void close(std::uint32_t offered, Env& env);
   // ABORT (3.10.5).
   void abort(Env& env);
 
@@ -222,7 +224,7 @@ class Tcb {
   void set_keep_alive(const KeepAlive& keep_alive, Env& env);
   void set_user_timeout(Duration timeout);  // MUST-21; 0: Config::r2
   void set_ttl(std::uint8_t ttl) { ttl_ = ttl; }
-  void set_tos(std::uint8_t tos) { tos_ = tos; }
+  void set_tos(std::uint8_t tos) { tos_ = tos & kDiffServ; }
 
   // --- Output (transmit.cc) ---
 
@@ -253,6 +255,7 @@ class Tcb {
   State state() const { return state_; }
   const FlowKey& key() const { return key_; }
   Reason reason() const { return reason_; }
+  Reason soft_error() const { return soft_error_; }  // kUnreachable if ICMP said so and nothing got through since
   const SendSpace& snd() const { return snd_; }
   const ReceiveSpace& rcv() const { return rcv_; }
   const TimestampState& ts() const { return ts_; }
@@ -272,6 +275,7 @@ class Tcb {
   std::uint8_t snd_shift() const { return snd_wind_shift_; }
   std::uint8_t rcv_shift() const { return rcv_wind_shift_; }
   bool passive() const { return flag(kPassive); }
+  bool was_challenged() const { return flag(kChallenged); }
   bool closed_by_user() const { return flag(kUserClosed); }
   bool nodelay() const { return flag(kNoDelay); }
   bool keep_alive_on() const { return flag(kKeepAliveOn); }
@@ -312,6 +316,7 @@ class Tcb {
     kSynUnacked = 1 << 11,    // our SYN is sent or to be sent, and not acknowledged
     kChallenged = 1 << 12,    // challenged_at_ means something
     kCloseWanted = 1 << 13,   // CLOSE came while the handshake was going on
+    kFarFromIss = 1 << 14,    // 2^31 bytes and more were sent: ISS says nothing about SND.UNA any more
   };
   bool flag(Flag f) const { return (flags_ & f) != 0; }
   void set(Flag f, bool on = true) { flags_ = static_cast<std::uint16_t>(on ? flags_ | f : flags_ & ~f); }
@@ -343,7 +348,7 @@ class Tcb {
   Verdict arrives_in_syn_sent(Arrival& arrival, Env& env);      // 3.10.7.3
   Verdict arrives_in_other_states(Arrival& arrival, Env& env);  // 3.10.7.4
   bool echoes_our_syn(std::uint32_t ecr, const Env& env) const;
-  Verdict check_new_syn(const Segment& seg);
+  Verdict check_new_syn(const Segment& seg, const Env& env) const;
   Verdict check_syn_again(Arrival& arrival, Env& env);
   Verdict check_timestamp(const Segment& seg, Env& env);
   Verdict check_sequence(const Segment& seg, Env& env);
@@ -354,6 +359,7 @@ class Tcb {
   Verdict take_text(Arrival& arrival, Env& env);
   void take_fin(const Segment& seg, Env& env);
   void fin_arrived(Env& env);
+  bool buffer_is_overrun(SeqNum end, const Env& env) const;
   bool take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env);
   Verdict hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env);
   void challenge_ack(const Segment& seg, Env& env);
@@ -418,10 +424,12 @@ class Tcb {
   ReceiveQueue* queue(const Env& env) const { return queue_ == kNone ? nullptr : &env.stores.queues[queue_]; }
   Transmission& begin_transmission(Env& env);
   void end_transmission_if_idle(Env& env);
+  void drop_unread(Env& env);
   ReceiveQueue* begin_queue(Env& env);
   void end_queue_if_empty(Env& env);
 
   static constexpr std::uint32_t kNone = 0xffffffff;
+  static constexpr std::uint8_t kDiffServ = 0xfc;  // RFC 2474; the lower two bits are ECN's
 
   // First what a segment in ESTABLISHED reads and writes.
   FlowKey key_;
@@ -453,6 +461,7 @@ class Tcb {
   std::uint16_t keep_alive_interval_s_ = 75;
   std::uint8_t keep_alive_count_ = 10;
   std::uint8_t keep_alive_sent_ = 0;
+  std::uint8_t back_off_ = 0;  // doublings of the RTO since a round trip was last measured (RFC 6298, 5.5)
   std::uint8_t ttl_ = 64;
   std::uint8_t tos_ = 0;
   Reason reason_ = Reason::kNone;

@@ -16,6 +16,7 @@ struct TimeWaitRecord {
   Millis entered;  // when 2MSL began
   std::uint16_t wnd_field = 0;
   bool timestamps = false;
+  bool challenged = false;  // a challenge ACK went out a moment ago (RFC 5961, 7)
 
   static TimeWaitRecord pack(const Tcb& tcb, Instant now);
   void unpack(const FlowKey& key, std::uint32_t timestamp_offset, Tcb& tcb, Env& env) const;

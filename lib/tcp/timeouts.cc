@@ -46,8 +46,8 @@ void Tcb::retransmission_timeout(Env& env) {
     set(kSynRetransmitted);
     marks_.syn = true;
   } else {
-    // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent").
-    if (tx.rtx_end <= snd_.una) congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+    // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
+    if (tx.rtx_end <= snd_.una || tx.fast_recovery) congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
     congestion_.cwnd = smss_;
     congestion_.acked = 0;
     tx.fast_recovery = false;
@@ -57,8 +57,9 @@ void Tcb::retransmission_timeout(Env& env) {
     tx.rtx_next = snd_.una;
     tx.rtx_end = snd_.nxt;
   }
-  if (tx.retransmissions < UINT8_MAX) ++tx.retransmissions;
-  if (tx.retransmissions == env.config.r1) events_.soft_error = true;  // SHLD-9
+  if (back_off_ < UINT8_MAX) ++back_off_;
+  if (tx.time_outs < UINT8_MAX) ++tx.time_outs;
+  if (tx.time_outs == env.config.r1) events_.soft_error = true;  // SHLD-9
   if (MUTANT(13, true, false)) arm_retransmission(env);
   may_transmit_ = true;
 }
@@ -126,13 +127,16 @@ void Tcb::time_wait_timeout(Env& env) {
 
 // RFC 5927: an error is believed only if it quotes something that is outstanding, and
 // ends a connection only while that opens (RFC 1122, 4.2.3.9; MUST-54, 56; SHLD-25, 26).
-void Tcb::icmp_error(IcmpError error, SeqNum seq, Env& env) {
-  if (state_ == State::kClosed || seq < snd_.una || snd_.nxt <= seq) return;
+bool Tcb::icmp_error(IcmpError error, SeqNum seq, Env& env) {
+  if (state_ == State::kClosed || seq < snd_.una || snd_.nxt <= seq) return false;
   const bool opening = state_ == State::kSynSent || state_ == State::kSynReceived;
   switch (error) {
     case IcmpError::kPortUnreachable:
     case IcmpError::kProtocolUnreachable:
-      if (opening) return end(Reason::kRefused, env);
+      if (opening) {
+        end(Reason::kRefused, env);
+        return true;
+      }
       break;
     case IcmpError::kHostUnreachable:
     case IcmpError::kNetUnreachable:
@@ -142,6 +146,7 @@ void Tcb::icmp_error(IcmpError error, SeqNum seq, Env& env) {
       break;
   }
   events_.soft_error = true;
+  return true;
 }
 
 }  // namespace pollux::tcp

@@ -180,9 +180,9 @@ Expected<void, UserError> Tcb::shutdown(Env& env) {
   return {};
 }
 
-void Tcb::close(Env& env) {
-  if (state_ == State::kClosed) return;
-  if (unread(env) > 0) return abort(env);  // SHLD-3
+void Tcb::close(std::uint32_t offered, Env& env) {
+  if (state_ == State::kClosed) return drop_unread(env);
+  if (unread(env) > offered) return abort(env);  // SHLD-3
   set(kUserClosed);
   if (state_ == State::kFinWait2) {
     deadlines_.set(Timer::kTimeWait, env.now + env.config.fin_wait_2);
@@ -192,12 +192,18 @@ void Tcb::close(Env& env) {
 }
 
 void Tcb::abort(Env& env) {
-  if (state_ == State::kClosed) return;
+  if (state_ == State::kClosed) return drop_unread(env);
   const bool tell = state_ == State::kSynReceived || state_ == State::kEstablished || state_ == State::kFinWait1 ||
                     state_ == State::kFinWait2 || state_ == State::kCloseWait;
   end(Reason::kAborted, env);
   marks_.rst = tell;
   may_transmit_ = tell;
+}
+
+// Both ends are done, and only text that nobody has read kept the connection.
+void Tcb::drop_unread(Env& env) {
+  set(kEofPending, false);
+  release(env);
 }
 
 void Tcb::set_nodelay(bool on) {

@@ -235,7 +235,7 @@ class Session {
         static_cast<void>(tcb_.shutdown(env_));
         break;
       case 5:
-        if (tape_.u8() % 4 == 0) tcb_.close(env_);
+        if (tape_.u8() % 4 == 0) tcb_.close(0, env_);
         break;
       case 6:
         if (tape_.u8() % 8 == 0) tcb_.abort(env_);

@@ -505,5 +505,122 @@ TEST_P(ShardApp, ConnectionsTakeTurns) {
   EXPECT_NE(frames[0].frame.key.local_port, frames[64].frame.key.local_port);
 }
 
+// What an application reads for itself counts like what it asks for: text comes by itself again.
+TEST_P(ShardApp, AnApplicationThatReadsForItselfIsOfferedWhatComesNext) {
+  TestShard world{given()};
+  world.listen();
+  world.app.when_text = [](Conn, std::span<const std::byte>) { return std::size_t{0}; };
+  Peer peer{world};
+  ASSERT_TRUE(peer.opens());
+  peer.sends(kAck | kPsh, "left");
+  world.app.when_text = nullptr;
+  EXPECT_TRUE(world.shard.with(peer.id, world.now, [](Conn conn) { conn.consume(4); }));
+  TestTcp second = peer.segment(kAck | kPsh, "second");
+  second.seq += 5;
+  world.receive(second);  // waits behind a hole, and comes out of the queue when that is filled
+  peer.sends(kAck | kPsh, "first");
+  EXPECT_EQ(world.app.seen(peer.id).text, "firstsecond");
+  peer.seq += 6;
+  peer.sends(kAck | kFin);
+  EXPECT_EQ(world.app.seen(peer.id).eof, 1);
+  world.take_all();
+}
+
+// SHLD-3 is about text that nobody reads: what on_text is being called with is being read.
+TEST_P(ShardApp, CloseWhileTextFromTheQueueIsOfferedSendsAFin) {
+  for (const bool takes_all : {true, false}) {
+    TestShard world{given()};
+    world.listen();
+    world.app.when_text = [&](Conn conn, std::span<const std::byte> text) {
+      if (text.size() == 4) conn.close();  // "last"
+      return takes_all || text.size() != 4 ? text.size() : 1;
+    };
+    Peer peer{world};
+    ASSERT_TRUE(peer.opens());
+    TestTcp last = peer.segment(kAck | kPsh, "last");
+    last.seq += 5;
+    world.receive(last);
+    world.take_all();
+    peer.sends(kAck | kPsh, "first");
+    EXPECT_EQ(letters(world.take_all()), takes_all ? "FA" : "RA");
+    EXPECT_EQ(world.app.seen(peer.id).text, takes_all ? "firstlast" : "firstl");
+  }
+}
+
+// CL-13: both sides have finished, and only unread text is left.
+TEST_P(ShardApp, AFinishedConnectionWithUnreadTextEndsWhenTheApplicationCloses) {
+  for (const bool aborts : {false, true}) {
+    TestShard world{given()};
+    world.listen();
+    world.app.when_text = [](Conn, std::span<const std::byte>) { return std::size_t{0}; };
+    Peer peer{world};
+    ASSERT_TRUE(peer.opens());
+    peer.sends(kAck | kPsh | kFin, "unread");
+    world.take_all();
+    EXPECT_TRUE(world.shard.with(peer.id, world.now, [](Conn conn) { conn.shutdown(); }));
+    world.turn();
+    world.expect("FA");
+    ++peer.ack;
+    peer.sends(kAck);
+    EXPECT_EQ(world.app.seen(peer.id).closed, 0);
+    EXPECT_TRUE(world.shard.with(peer.id, world.now, [&](Conn conn) { aborts ? conn.abort() : conn.close(); }));
+    EXPECT_EQ(world.app.seen(peer.id).closed, 1);
+    EXPECT_EQ(world.app.seen(peer.id).reason, tcp::Reason::kFinished);
+    EXPECT_EQ(world.connections(), 0u);
+    EXPECT_EQ(world.packets_held(), 0u);
+    world.expect_silence();
+  }
+}
+
+// One slow reader must not keep text from the others: what its segments take is counted, not what text is in them.
+TEST_P(ShardApp, ASlowReaderLeavesRoomForTheOthers) {
+  TestShard::Given few = given();
+  few.config.held_segments = 64;
+  TestShard world{few};
+  world.listen();
+  Peer slow{world, 1000};
+  Peer quick{world, 1001};
+  ASSERT_TRUE(slow.opens());
+  ASSERT_TRUE(quick.opens());
+  world.app.when_text = [&](Conn conn, std::span<const std::byte> text) {
+    return conn.key() == slow.key() ? 0 : text.size();
+  };
+  for (int i = 0; i < 200; ++i) slow.sends(kAck | kPsh, "x");
+  EXPECT_GT(world.verdicts(tcp::Verdict::kNoMemory), 0u);
+  quick.sends(kAck | kPsh, "at once");
+  EXPECT_EQ(world.app.seen(quick.id).text, "at once");
+  TestTcp ahead = quick.segment(kAck | kPsh, "behind");
+  ahead.seq += 4;
+  world.receive(ahead);
+  quick.sends(kAck | kPsh, "hole");
+  EXPECT_EQ(world.app.seen(quick.id).text, "at oncehole");  // what was behind it comes again
+  world.take_all();
+}
+
+// All large frames are on their way: small ones must go, or nobody would send any more.
+TEST_P(ShardApp, WithoutALargeFrameTextGoesInSegments) {
+  TestShard::Given cutter = given();
+  cutter.features.tx_ip_checksum = cutter.features.tx_tcp_checksum = true;
+  cutter.features.tso = cutter.features.tso_ipv6 = true;
+  cutter.features.max_frame = 16384;
+  TestShard world{cutter};
+  world.device.largest = 1514;
+  world.listen();
+  Peer peer{world};
+  ASSERT_TRUE(peer.opens());
+  const std::string text = pattern(4000);
+  EXPECT_TRUE(world.shard.with(peer.id, world.now, [&](Conn conn) {
+    conn.set_nodelay(true);
+    EXPECT_EQ(conn.send(as_bytes(text)), 4000u);
+  }));
+  world.turn();
+  std::string sent;
+  for (const Sent& s : world.take_all()) {
+    EXPECT_LE(s.bytes.size(), 1514u);
+    sent += as_string(s.segment().text);
+  }
+  EXPECT_TRUE(sent == text) << sent.size();
+}
+
 }  // namespace
 }  // namespace pollux::test

@@ -394,7 +394,8 @@ TEST_P(ShardConnect, IcmpErrorsWhileOpening) {
       const bool ends = error.hard && off == 0;
       EXPECT_EQ(world.app.seen(*id).reason, ends ? tcp::Reason::kRefused : tcp::Reason::kNone);
       EXPECT_EQ(world.connections(), ends ? 0u : 1u);
-      EXPECT_EQ(world.counters().icmp_errors, 1u);
+      EXPECT_EQ(world.counters().icmp_errors, off == 0 ? 1u : 0u);
+      EXPECT_EQ(world.counters().icmp_ignored, off == 0 ? 0u : 1u);  // IC-06
     }
   }
 }
@@ -442,6 +443,45 @@ TEST_P(ShardConnect, IcmpErrorsOfNoUse) {
   world.expect_silence();
   EXPECT_EQ(world.counters().icmp_errors, 0u);
   EXPECT_EQ(world.in_state(tcp::State::kEstablished), 1u);
+}
+
+// IC-04: the SYN-ACK cannot reach the peer; only what quotes our own number is believed.
+TEST_P(ShardConnect, IcmpErrorsDropAHalfOpenConnection) {
+  for (const std::uint32_t off : {1u, 0u}) {
+    TestShard world{given()};
+    world.listen();
+    world.receive(Peer{world}.segment(kSyn));
+    const Sent syn_ack = world.expect("SA");
+    world.receive(icmp_error(world, world.v6() ? 1 : 3, world.v6() ? 3 : 1,
+                             quoted(world, syn_ack, syn_ack.segment().seq.value() + off)));
+    EXPECT_EQ(world.in_state(tcp::State::kSynReceived), off);
+    EXPECT_EQ(world.counters().icmp_errors, 1 - off);
+    EXPECT_EQ(world.counters().icmp_ignored, off);
+  }
+}
+
+// MUST-47, SHLD-9: three retransmissions bring nothing. MUST-20: and the next hop is asked for again.
+TEST_P(ShardConnect, RetransmissionsWithoutAnswerAreToldAndTheNextHopIsDoubted) {
+  TestShard::Given unknown = given();
+  unknown.neighbour_known = false;
+  TestShard world{unknown};
+  world.listen();
+  Peer peer{world};
+  ASSERT_TRUE(peer.opens());
+  world.shard.with(peer.id, world.now, [](Conn conn) { EXPECT_EQ(conn.send(std::as_bytes(std::span{"x", 1})), 1u); });
+  world.turn();
+  world.take_all();
+  world.sleep(1s);  // one and two time-outs: 200 ms, 600 ms
+  EXPECT_EQ(world.app.seen(peer.id).soft_errors, 0);
+  EXPECT_EQ(letters(world.take_all()), "A,A");
+  world.sleep(1s);  // the third: 1400 ms
+  EXPECT_EQ(world.app.seen(peer.id).soft_errors, 1);
+  EXPECT_EQ(world.app.seen(peer.id).soft_error, tcp::Reason::kNone);
+  EXPECT_EQ(world.app.seen(peer.id).closed, 0);
+  world.sleep(3s);
+  const std::deque<Sent> sent = world.take_all();
+  EXPECT_TRUE(std::any_of(sent.begin(), sent.end(), [](const Sent& s) { return s.frame.kind != FrameKind::kTcp; }))
+      << "no request for the neighbour's address";
 }
 
 }  // namespace

@@ -350,5 +350,33 @@ TEST_P(ShardListen, EveryAddressOfTheRangeAnswersAsItself) {
   EXPECT_EQ(world.counters().not_our_address, 1u);
 }
 
+// Nobody would accept the connection: its SYN-ACK is not sent again.
+TEST_P(ShardListen, AClosedListenerSendsNoSynAckAgain) {
+  TestShard world{given()};
+  const std::uint16_t listener = world.listen();
+  world.receive(Peer{world}.segment(kSyn));
+  world.expect("SA");
+  world.shard.core().close_listener(listener);
+  world.sleep(60s);
+  world.expect_silence();
+  EXPECT_EQ(world.in_state(tcp::State::kSynReceived), 0u);
+}
+
+// Karn (MUST-18): the peer's SYN comes again, and so does the SYN-ACK. Which of the two the ACK answers is not known.
+TEST_P(ShardListen, ASynAckSentTwiceMeasuresNothing) {
+  TestShard world{given()};
+  world.listen();
+  Peer peer{world};
+  const TestTcp syn = peer.segment(kSyn);
+  ASSERT_TRUE(peer.sends_syn());
+  world.sleep(900ms);
+  world.receive(syn);
+  world.expect("SA");
+  world.sleep(10ms);
+  peer.sends(kAck);
+  ASSERT_TRUE(
+      world.shard.with(world.app.latest, world.now, [](Conn conn) { EXPECT_FALSE(conn.tcb().rtt().sampled()); }));
+}
+
 }  // namespace
 }  // namespace pollux::test

@@ -313,5 +313,77 @@ TEST_P(ShardTimeWait, SimultaneousCloseEndsHereToo) {
   EXPECT_EQ(world.connections(), 0u);
 }
 
+// CA-06, RFC 5961, 7: not one ACK for each of a flood; text, which its sender waits for, is answered always.
+TEST_P(ShardTimeWait, ChallengesAreLimitedForEachConnection) {
+  TestShard world{given()};
+  world.listen();
+  const InTimeWait one{world, 1000};
+  const InTimeWait other{world, 1001};
+  TestTcp old = one.peer.segment(kAck);
+  old.seq -= 1000;
+  TestTcp of_other = other.peer.segment(kAck);
+  of_other.seq -= 1000;
+  std::size_t answers = 0;
+  for (int i = 0; i < 100; ++i) {
+    world.receive(old);
+    answers += world.take_all().size();
+  }
+  EXPECT_EQ(answers, 1u);
+  world.receive(of_other);
+  world.expect("A");
+  TestTcp text = one.peer.segment(kAck, "again");
+  text.seq -= 5;
+  world.receive(text);
+  world.expect("A");
+  world.sleep(1s);
+  world.receive(old);
+  world.expect("A");
+}
+
+// RFC 9293, 3.10.7.4, eighth, TIME-WAIT: "Restart the 2 MSL time-wait timeout."
+TEST_P(ShardTimeWait, AFinInTheWindowIsAcknowledgedAndBeginsTwoMslAnew) {
+  TestShard world{given()};
+  world.listen();
+  const InTimeWait c{world};
+  world.sleep(40s);
+  world.receive(c.peer.segment(kFin | kAck));
+  EXPECT_EQ(world.expect("A").segment().ack.value(), c.peer.seq);
+  EXPECT_EQ(world.shard.core().time_wait().counters().restarted, 1u);
+  world.sleep(kTwoMsl - 10ms);
+  EXPECT_EQ(world.in_state(tcp::State::kTimeWait), 1u);
+}
+
+// RFC 6191, 2: the old connection had no timestamps, the new one will have them, which keep its old segments out.
+TEST_P(ShardTimeWait, TimestampsThatAreNewOpenWhateverTheSequenceNumber) {
+  TestShard world{given()};
+  world.listen();
+  const InTimeWait c{world};
+  Peer next{world, c.peer.port()};
+  next.seq = c.peer.seq - 100'000;
+  next.tsval = 1;
+  EXPECT_TRUE(next.opens());
+}
+
+// Its last text is unread, so it is a TCB still: a SYN for a successor is acknowledged, and not lost without a word.
+TEST_P(ShardTimeWait, ANewSynForOneThatIsStillRead) {
+  TestShard world{given()};
+  world.listen();
+  world.app.when_text = [](Conn, std::span<const std::byte>) { return std::size_t{0}; };
+  Peer peer{world};
+  ASSERT_TRUE(peer.opens());
+  EXPECT_TRUE(world.shard.with(peer.id, world.now, [](Conn conn) { conn.shutdown(); }));
+  world.turn();
+  world.expect("FA");
+  ++peer.ack;
+  peer.sends(kAck | kPsh | kFin, "unread");
+  world.expect("A");
+  EXPECT_EQ(world.in_state(tcp::State::kTimeWait), 1u);
+  EXPECT_EQ(world.connections(), 1u);
+  Peer next{world, peer.port()};
+  next.seq = peer.seq + 100'000;
+  next.sends(kSyn);
+  EXPECT_EQ(world.expect("A").segment().ack.value(), peer.seq);
+}
+
 }  // namespace
 }  // namespace pollux::test

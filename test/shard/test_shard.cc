@@ -28,7 +28,7 @@ std::string letters(const std::deque<Sent>& frames) {
 // --- The device ---
 
 TxFrame TestDevice::allocate(std::uint32_t size) {
-  if (no_memory) return {};
+  if (no_memory || size > largest) return {};
   const std::uint32_t capacity = std::max(size, buffer_size);
   auto* bytes = new std::byte[capacity];
   ++out_;
@@ -85,6 +85,12 @@ void TestApp::on_writable(Conn conn) { ++note(conn).writable; }
 void TestApp::on_urgent(Conn conn) {
   ++note(conn).urgent;
   if (when_urgent) when_urgent(conn);
+}
+
+void TestApp::on_soft_error(Conn conn, tcp::Reason reason) {
+  Seen& seen = note(conn);
+  ++seen.soft_errors;
+  seen.soft_error = reason;
 }
 
 void TestApp::on_closed(Conn conn, tcp::Reason reason) {

@@ -60,7 +60,8 @@ class TestDevice {
   std::deque<std::pair<Bytes, TxOffload>> sent;
   std::size_t room = SIZE_MAX;
   bool no_memory = false;
-  std::uint32_t buffer_size = 0;  // 0: exactly what is asked for
+  std::uint32_t largest = UINT32_MAX;  // of larger frames it has none left
+  std::uint32_t buffer_size = 0;       // 0: exactly what is asked for
 
  private:
   DeviceFeatures features_;
@@ -78,6 +79,8 @@ class TestApp {
     int writable = 0;
     int urgent = 0;
     int closed = 0;
+    int soft_errors = 0;
+    tcp::Reason soft_error = tcp::Reason::kNone;
     tcp::Reason reason = tcp::Reason::kNone;
   };
 
@@ -86,6 +89,7 @@ class TestApp {
   void on_eof(Conn conn);
   void on_writable(Conn conn);
   void on_urgent(Conn conn);
+  void on_soft_error(Conn conn, tcp::Reason reason);
   void on_closed(Conn conn, tcp::Reason reason);
 
   Seen& seen(ConnId id) { return all_[{id.index, id.generation}]; }

@@ -413,7 +413,7 @@ void Network::excuse_what_may_be(int host) {
   const auto count = [&](tcp::Verdict v) { return tcp.verdicts[static_cast<std::size_t>(v)]; };
   // No memory; or an old timestamp, which late segments have when a retransmission overtakes them (RFC 7323, 5.3).
   const bool not_taken = count(tcp::Verdict::kNoMemory) + count(tcp::Verdict::kPaws) > 0;
-  const bool not_sent = shard.replies_dropped + shard.unreachable_neighbour > 0;
+  const bool not_sent = shard.replies_dropped + shard.unreachable_neighbour > 0 || core(host).waits_for_neighbour();
   if (not_taken || not_sent || shard.table_full > 0) oracle_.excuse_late_acks(host);
   if (shard.unreachable_neighbour > 0) oracle_.excuse_unseen_segments(host);
 }

@@ -174,5 +174,26 @@ TEST(FastRetransmit, MeasuresNoRoundTrip) {  // MUST-18
   EXPECT_EQ(c.rto(), rto);
 }
 
+// CC-08: each duplicate stands for a segment that has left, and there are no more than are in flight.
+TEST(FastRetransmit, FloodOfDuplicatesInflatesNoFurtherThanTheFlight) {
+  TestConnection c = established();
+  c.user_sends(pattern(20 * kMss));
+  for (int i = 0; i < 1000; ++i) c.peer_sends(ack(1).seq(1));
+  EXPECT_LE(c.tcb().congestion().cwnd, c.tcb().congestion().ssthresh + c.tcb().flight_size() + kMss);
+  c.take_all_sent();
+}
+
+// RFC 5681, 3.1: only what the timer itself has sent again is exempt from halving.
+TEST(FastRetransmit, TimeOutInFastRecoveryHalvesWhatIsInFlight) {
+  TestConnection c = established();
+  c.user_sends(pattern(10 * kMss));
+  for (int i = 0; i < 3; ++i) c.peer_sends(ack(1).seq(1));
+  c.take_all_sent();
+  const std::uint32_t flight = c.tcb().flight_size();
+  c.sleep(2s);
+  EXPECT_EQ(c.tcb().congestion().ssthresh, std::max<std::uint32_t>(flight / 2, 2 * kMss));
+  c.take_all_sent();
+}
+
 }  // namespace
 }  // namespace pollux::tcp::test

@@ -127,16 +127,30 @@ TEST(Retransmission, EveryFreshAckIsASample) {  // RFC 6298, 2.3
   EXPECT_EQ(c.rto(), 250ms);
 }
 
-TEST(Retransmission, NewAckEndsTheBackOff) {
-  TestConnection c = established();
-  c.user_sends("hello");
-  for (int i = 0; i < 3; ++i) time_to_next(c), c.take_all_sent();
-  c.sleep(kRto * 3);
-  c.peer_sends(ack(6).seq(1));
-  c.take_all_sent();
-  c.user_sends("world");
-  c.take_all_sent();
-  EXPECT_EQ(time_to_next(c), kRto);
+// RFC 6298, 5.5 and the note behind 5.7. The round trip has become longer than the RTO: no message is measured, for
+// each is sent twice; were the back-off forgotten with each, the RTO would never learn.
+TEST(Retransmission, BackOffOutlivesWhatWasAcknowledgedUntilARoundTripIsMeasured) {
+  for (const bool timestamps : {false, true}) {
+    Conditions given;
+    if (timestamps) given.peer.ts = 1000;
+    TestConnection c = established(given);
+    c.user_sends("hello");
+    const std::uint32_t first_copy = c.last_tsval();
+    c.take_all_sent();
+    c.sleep(kRto * 3 / 2);
+    EXPECT_EQ(c.take_all_sent().size(), 1u);
+    SegmentSpec answer = ack(6).seq(1);
+    if (timestamps) answer.ts(c.peer_clock(), first_copy);
+    c.peer_sends(answer);
+    c.take_all_sent();
+    c.user_sends("world");
+    c.take_all_sent();
+    c.sleep(kRto * 3 / 2);
+    EXPECT_EQ(c.take_all_sent().size(), 0u) << "the RTO is twice as long now";
+    c.peer_sends(ack(11).seq(1));
+    c.take_all_sent();
+    EXPECT_GT(c.rto(), kRto * 3 / 2);
+  }
 }
 
 TEST(Retransmission, BackOffStaysUntilSomethingIsMeasured) {  // RFC 6298, 5.5 and the note behind 5.7; Karn

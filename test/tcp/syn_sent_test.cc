@@ -214,5 +214,13 @@ TEST(SynSent, ThereIsNothingToRead) {
   EXPECT_EQ(c.read(100), "");
 }
 
+TEST(SynSent, FourthSynAckWithUrgIsTold) {  // "processing continues at the sixth step": MUST-32
+  TestConnection c = syn_sent();
+  c.peer_sends(syn().ack(1).urg(4).text("now!"));
+  EXPECT_EQ(c.state(), State::kEstablished);
+  EXPECT_EQ(c.urgent_events(), 1);
+  c.take_all_sent();
+}
+
 }  // namespace
 }  // namespace pollux::tcp::test

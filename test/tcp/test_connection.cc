@@ -300,7 +300,7 @@ std::uint32_t TestConnection::user_sends_reference(std::string_view text) {
 
 void TestConnection::user_closes() {
   Env e = env();
-  world_->tcb->close(e);
+  world_->tcb->close(0, e);
   settle();
 }
 

@@ -445,5 +445,35 @@ TEST(Window, ScaledWindowNeverLeavesItsRightEdgeForRounding) {  // SHLD-14; the 
   }
 }
 
+// The edge is rounded up to what a scaled field can say; again with each ACK, that must not add up (WM-02).
+TEST(Window, RoundingUpTakesNoMoreThanAQuarterMoreThanTheBuffer) {
+  constexpr std::uint32_t kBuffer = 256 * 1024;
+  constexpr std::uint32_t kUnit = 8;
+  TestConnection c = established(
+      {.config = {.receive_buffer = kBuffer}, .peer = {.wscale = std::uint8_t{7}}, .application_reads = false});
+  for (int i = 0; i < 200 && c.unread() < kBuffer; ++i) {
+    c.peer_sends(data(pattern(1460)).seq(c.rcv_nxt()).ack(1));
+  }
+  for (int i = 0; i < 20'000; ++i) {  // in pieces that are no multiple of the unit
+    c.peer_sends(data("abc").seq(c.rcv_nxt()).ack(1));
+    c.peer_sends(data("def").seq(c.rcv_nxt()).ack(1));
+  }
+  EXPECT_LE(c.unread(), kBuffer + kBuffer / 4 + kUnit);  // I-10
+  c.take_all_sent();
+}
+
+// 3.8.6.2.1, (4): the time-out runs on although the peer keeps talking with the same small window.
+TEST(Window, SegmentsOfThePeerDoNotPutOffTheOverride) {
+  TestConnection c = established({.peer = {.wnd = 2000}});
+  c.peer_sends(ack(1).seq(1).wnd(100));
+  c.user_sends(pattern(1000));
+  for (int i = 0; i < 10 && c.snd_nxt() == 1; ++i) {
+    c.sleep(50ms);
+    c.peer_sends(data("x").seq(c.rcv_nxt()).ack(1).wnd(100));
+  }
+  EXPECT_GT(c.snd_nxt(), 1);
+  c.take_all_sent();
+}
+
 }  // namespace
 }  // namespace pollux::tcp::test
