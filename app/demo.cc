@@ -54,13 +54,14 @@ class Demo {
   }
 
  private:
-  // Two cores where there are two: then nobody sleeps, and each has one to itself.
+  // A core for each side where there are as many (two with --pipeline): then nobody sleeps.
   static Options with_defaults(Options options) {
     if (options.port.empty()) options.port = kPair;
     if (!options.duration) options.duration = kDuration;
     if (options.cores.empty()) {
       options.cores = dpdk::allowed_cpus();
-      if (options.cores.size() > 2) options.cores.resize(2);
+      const std::size_t wanted = options.pipeline ? 4 : 2;
+      if (options.cores.size() > wanted) options.cores.resize(wanted);
     }
     const bool own_cores = options.cores.size() > 1 && options.cores[0] != options.cores[1];
     if (options.idle == runtime::IdlePolicy::kAuto && own_cores) options.idle = runtime::IdlePolicy::kSpin;

@@ -242,7 +242,7 @@ constexpr std::array kOptions{
     OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kServe, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 256, o.workers); },
                show_member<&Options::workers>},
-    OptionSpec{"pipeline", 0, "", "the first core moves packets for the others", kServe, false,
+    OptionSpec{"pipeline", 0, "", "one core of each port moves packets for the others", kAll, false,
                set_switch<&Options::pipeline>, show_member<&Options::pipeline>},
     OptionSpec{"idle", 0, "auto|spin|pause|sleep", "what a core does that has nothing to do", kAll, false,
                [](Options& o, std::string_view text) { return put_choice(text, kIdle, o.idle); },

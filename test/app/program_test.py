@@ -82,6 +82,15 @@ class Demo(unittest.TestCase):
         _, report = self.demo("--cores", core, "--body", "100k", "--clients", "8")
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
 
+    def test_a_pipeline_is_valid_and_has_a_core_for_each_port(self):
+        for port in ("memif-pair", "ring-pair"):
+            with self.subTest(port=port):
+                result, report = self.demo("--port", port, "--pipeline")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+                self.assertEqual(sorted(core["role"] for core in report["cores"]), ["rx/tx", "rx/tx", "stack", "stack"])
+                self.assertTrue(report["config"]["pipeline"])
+
     def test_loss_is_repaired(self):
         result, report = self.demo("--impair", "loss=0.01,reorder=1%,duplicate=1%,corrupt=0.1%,seed=7", "--body", "20k", "--set", "tcp.rto_min=10ms")
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
