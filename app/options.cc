@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "option_values.h"
+#include "runtime/ports.h"
 
 namespace pollux::app {
 namespace {
@@ -40,6 +41,19 @@ Expected<IpPrefix, std::string> parse_prefix(std::string_view text) {
   if (!prefix)
     return unexpected(fmt::format("{}; an address is ADDR/LEN, such as 198.18.0.2/24 or 2001:2::2/64", prefix.error()));
   return *prefix;
+}
+
+// Understood here, so that a mistake in it is told with the option or the line of the file; opened much later.
+SetResult set_port(Options& o, std::string_view text) {
+  const auto port = runtime::GroupPort::parse(std::string{text});
+  if (!port) {
+    std::string_view error = port.error();
+    constexpr std::string_view kOption = "--port ";
+    if (error.starts_with(kOption)) error.remove_prefix(kOption.size());
+    return unexpected(std::string{error});
+  }
+  o.port = text;
+  return {};
 }
 
 SetResult add_address(Options& o, std::string_view text) {
@@ -225,7 +239,7 @@ constexpr std::array kOptions{
     OptionSpec{"port", 'p', "SPEC",
                "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
                "afpacket:IFACE, a PCI address or a DPDK vdev",
-               kAll, false, set_text<&Options::port>, show_text<&Options::port>},
+               kAll, false, set_port, show_text<&Options::port>},
     OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kServe, true,
                add_address, [](const Options& o) { return show_addresses(o, false); }},
     OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable",

@@ -233,6 +233,15 @@ TEST(Toml, AMisspeltKeyIsAnErrorWithFileLineAndSuggestion) {
   EXPECT_NE(resolved.error().find("`tcp.time_wait`"), std::string::npos) << resolved.error();
 }
 
+TEST(Toml, ABadPortIsAnErrorWithFileAndLine) {
+  const auto file = read_toml("vlan = 1\nport = \"memif:server,no-slash.sock\"\n", "a.toml", Command::kHttp);
+  ASSERT_TRUE(file) << file.error();
+  const auto resolved = resolve(*file, {});
+  ASSERT_FALSE(resolved);
+  EXPECT_EQ(resolved.error().substr(0, 39), "a.toml:2: port: memif:server,no-slash.s") << resolved.error();
+  EXPECT_NE(resolved.error().find("must begin with '/'"), std::string::npos) << resolved.error();
+}
+
 TEST(Toml, BrokenTomlIsAnErrorWithItsLine) {
   const auto file = read_toml("vlan = 1\nip = = 3\n", "a.toml", Command::kHttp);
   ASSERT_FALSE(file);
@@ -284,7 +293,11 @@ TEST(Options, AnAddressRangeIsTheHostsOfANetwork) {
 }
 
 TEST(Options, ValuesOutOfTheirRangeAreErrorsThatNameIt) {
-  const std::pair<const char*, const char*> cases[] = {{"vlan", "4095"},
+  const std::pair<const char*, const char*> cases[] = {{"port", "tab:name=plx0"},
+                                                       {"port", "tap:kernal=198.18.0.1/24"},
+                                                       {"port", "memif:server,no-slash.sock"},
+                                                       {"port", "ring-pair:2"},
+                                                       {"vlan", "4095"},
                                                        {"mtu", "100"},
                                                        {"listen", "0"},
                                                        {"listen", "65536"},

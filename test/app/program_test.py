@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ class Usage(unittest.TestCase):
             ("serve", "http", "--set", "tcp.mssx=1"): "`tcp.mss`",
             ("serve", "http", "--config", "/nonexistent.toml"): "/nonexistent.toml",
             ("serve", "http", "--root", "/nonexistent"): "/nonexistent",
+            ("serve", "http", "--port", "tab:name=plx0"): "did you mean 'tap'",
+            ("demo", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
         }
         for words, expected in cases.items():
             with self.subTest(words=words):
@@ -117,13 +120,34 @@ class Demo(unittest.TestCase):
 
 
 class Configs(unittest.TestCase):
+    def files(self):
+        paths = sorted(glob.glob(os.path.join(CONFIGS, "*.toml")))
+        self.assertGreaterEqual(len(paths), 7)
+        return paths
+
+    def commands_in(self, path):
+        """The subcommands of the command lines in its comments."""
+        with open(path) as file:
+            return re.findall(r"pollux ((?:serve )?[a-z]+)", "".join(line for line in file if line.startswith("#")))
+
     def test_every_file_that_comes_with_pollux_is_understood(self):
-        for path in glob.glob(os.path.join(CONFIGS, "*.toml")):
-            with self.subTest(path=path):
-                # The wrong option comes after the file: it is the only thing to complain of.
-                result = run("serve", "http", "--config", path, "--vlan", "4095")
-                self.assertEqual(result.returncode, 2)
-                self.assertIn("--vlan", result.stderr, result.stderr)
+        for path in self.files():
+            for command in set(self.commands_in(path)) or {"serve http"}:
+                with self.subTest(path=path, command=command):
+                    # Every setting of the file is resolved before those of the line, the last of which is wrong: it is
+                    # the first thing to complain of when there is nothing wrong with the file.
+                    result = run(*command.split(), "--config", path, "--vlan", "4095")
+                    self.assertEqual(result.returncode, 2)
+                    self.assertTrue(result.stderr.startswith("pollux: --vlan: "), result.stderr)
+
+    def test_a_mistake_in_a_file_is_told_with_its_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "bad.toml")
+            with open(path, "w") as file:
+                file.write('cores = "0"\nport = "memif:server,no-slash.sock"\n')
+            result = run("serve", "http", "--config", path)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn("bad.toml:2: port: memif:server,no-slash.sock", result.stderr)
 
 
 if __name__ == "__main__":
