@@ -56,6 +56,16 @@ SetResult set_port(Options& o, std::string_view text) {
   return {};
 }
 
+// The demo has both ends of a pair, and says itself which is whose.
+SetResult set_pair(Options& o, std::string_view text) {
+  if (text != "memif-pair" && text != "ring-pair") {
+    return unexpected(
+        fmt::format("`{}` has no two ends for a client and a server; it is memif-pair or ring-pair", text));
+  }
+  o.port = text;
+  return {};
+}
+
 SetResult add_address(Options& o, std::string_view text) {
   const auto prefix = parse_prefix(text);
   if (!prefix) return unexpected(prefix.error());
@@ -239,7 +249,11 @@ constexpr std::array kOptions{
     OptionSpec{"port", 'p', "SPEC",
                "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
                "afpacket:IFACE, a PCI address or a DPDK vdev",
-               kAll, false, set_port, show_text<&Options::port>},
+               kServe, false, set_port, show_text<&Options::port>},
+    OptionSpec{"port", 'p', "PAIR",
+               "what is between client and server: memif-pair, where frames are copied as between two processes, or "
+               "ring-pair, where they are passed on; default: memif-pair",
+               bit(Command::kDemo), false, set_pair, show_text<&Options::port>},
     OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kServe, true,
                add_address, [](const Options& o) { return show_addresses(o, false); }},
     OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable",
@@ -368,14 +382,16 @@ Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& opti
   return values;
 }
 
-const OptionSpec* find_key(std::string_view key) {
+// The option of this subcommand, else that of another, which is good for an error.
+const OptionSpec* find_key(std::string_view key, Command command) {
+  const OptionSpec* found = nullptr;
   for (const OptionSpec& option : kOptions) {
-    if (option.name != "config" && option.key() == key) return &option;
+    if (option.name == "config" || option.key() != key) continue;
+    if (option.is_for(command)) return &option;
+    found = &option;
   }
-  return nullptr;
+  return found;
 }
-
-const OptionSpec& set_option() { return *find_key("set"); }
 
 std::string unknown_key(std::string_view key, Command command) {
   std::vector<std::string> keys;
@@ -425,7 +441,7 @@ Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, con
   for (const auto& [name, node] : table) {
     const std::string_view key = name.str();
     const std::string origin = fmt::format("{}:{}: {}", path, name.source().begin.line, key);
-    const OptionSpec* option = key == "tcp" ? &set_option() : find_key(key);
+    const OptionSpec* option = find_key(key == "tcp" ? "set" : key, command);
     if (option == nullptr || !option->is_for(command)) {
       return unexpected(option == nullptr ? fmt::format("{}: {}", origin, unknown_key(key, command))
                                           : fmt::format("{}: not an option of this subcommand", origin));

@@ -64,7 +64,8 @@ struct Options {
 
 using SetResult = Expected<void, std::string>;
 
-// One option. The command line has it as --name, a file as the key with _ for each -.
+// One option. The command line has it as --name, a file as the key with _ for each -. A name may stand for one option
+// of some subcommands and for another of others.
 struct OptionSpec {
   std::string_view name;
   char letter = 0;         // -v; 0: none

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr Command kCommands[] = {Command::kDemo, Command::kHttp, Command::kEcho, Command::kDiscard, Command::kChargen};
 
+// That of the servers where there are two of the name.
 const OptionSpec& option(std::string_view name) {
   for (const OptionSpec& spec : option_table()) {
     if (spec.name == name) return spec;
@@ -19,8 +21,15 @@ const OptionSpec& option(std::string_view name) {
   throw std::invalid_argument{std::string{name}};
 }
 
-Setting given(std::string_view name, std::string value) {
-  return {&option(name), std::move(value), "--" + std::string{name}};
+Setting given(const OptionSpec& spec, std::string value) {
+  return {&spec, std::move(value), "--" + std::string{spec.name}};
+}
+Setting given(std::string_view name, std::string value) { return given(option(name), std::move(value)); }
+
+bool has_option(Command command, std::string_view name) {
+  const auto table = option_table();
+  return std::any_of(table.begin(), table.end(),
+                     [&](const OptionSpec& spec) { return spec.name == name && spec.is_for(command); });
 }
 
 Options options_of(const std::vector<Setting>& line) {
@@ -36,7 +45,7 @@ std::string error_of(std::string_view name, std::string value) {
 
 // A value for every option that differs from its default.
 const std::map<std::string, std::string> kValues{
-    {"port", "ring"},
+    {"port", "ring-pair"},
     {"ip", "198.18.0.2/24"},
     {"ip-range", "198.18.1.0/24"},
     {"gateway", "198.18.0.1"},
@@ -113,7 +122,7 @@ const std::map<std::string, std::string> kTcpValues{
 TEST(OptionTable, EveryOptionChangesSomethingThatTheResultShows) {
   for (const OptionSpec& spec : option_table()) {
     ASSERT_TRUE(kValues.contains(std::string{spec.name})) << spec.name << " has no value in this test";
-    const Options changed = options_of({given(spec.name, kValues.at(std::string{spec.name}))});
+    const Options changed = options_of({given(spec, kValues.at(std::string{spec.name}))});
     EXPECT_NE(spec.show(changed), spec.show(Options{})) << spec.name;
   }
 }
@@ -143,13 +152,16 @@ TEST(OptionTable, WhatAKeyShowsItReadsBack) {
 }
 
 TEST(OptionTable, NamesAreUniqueAndHaveHelp) {
-  std::set<std::string_view> names;
-  std::set<char> letters;
-  for (const OptionSpec& spec : option_table()) {
-    EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
-    EXPECT_TRUE(spec.letter == 0 || letters.insert(spec.letter).second) << spec.letter;
-    EXPECT_FALSE(spec.help.empty()) << spec.name;
-    EXPECT_NE(spec.commands, 0u);
+  for (const Command command : kCommands) {
+    std::set<std::string_view> names;
+    std::set<char> letters;
+    for (const OptionSpec& spec : option_table()) {
+      EXPECT_FALSE(spec.help.empty()) << spec.name;
+      EXPECT_NE(spec.commands, 0u);
+      if (!spec.is_for(command)) continue;
+      EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
+      EXPECT_TRUE(spec.letter == 0 || letters.insert(spec.letter).second) << spec.letter;
+    }
   }
 }
 
@@ -161,13 +173,13 @@ TEST(Toml, EveryOptionHasAKeyThatDoesWhatTheCommandLineDoes) {
       const std::string text = spec.value.empty() ? spec.key() + " = true" : spec.key() + " = \"" + value + "\"";
       const auto file = read_toml(text, "a.toml", command);
       if (!spec.is_for(command)) {
-        EXPECT_FALSE(file) << text;
+        EXPECT_EQ(file.has_value(), has_option(command, spec.name)) << text;
         continue;
       }
       ASSERT_TRUE(file) << file.error();
       const auto from_file = resolve(*file, {});
       ASSERT_TRUE(from_file) << from_file.error();
-      EXPECT_EQ(spec.show(*from_file), spec.show(options_of({given(spec.name, value)}))) << spec.name;
+      EXPECT_EQ(spec.show(*from_file), spec.show(options_of({given(spec, value)}))) << spec.name;
     }
   }
 }
@@ -247,6 +259,21 @@ TEST(Toml, BrokenTomlIsAnErrorWithItsLine) {
   ASSERT_FALSE(file);
   EXPECT_NE(file.error().find("a.toml:2"), std::string::npos) << file.error();
   EXPECT_FALSE(read_toml_file("/nonexistent.toml", Command::kHttp));
+}
+
+TEST(Options, TheDemoRunsOverAPairAndOverNothingElse) {
+  const auto of_demo = [](const std::string& value) {
+    const auto file = read_toml("port = \"" + value + "\"", "a.toml", Command::kDemo);
+    EXPECT_TRUE(file) << file.error();
+    return resolve(*file, {});
+  };
+  for (const char* pair : {"memif-pair", "ring-pair"}) EXPECT_EQ(of_demo(pair)->port, pair);
+  for (const char* port : {"ring", "ring-pair:0", "memif-pair:queues=2", "tap", "memif:server,@x", "nonsense"}) {
+    const auto refused = of_demo(port);
+    ASSERT_FALSE(refused) << port;
+    EXPECT_EQ(refused.error().substr(0, 16), "a.toml:1: port: ") << refused.error();
+    EXPECT_NE(refused.error().find("memif-pair or ring-pair"), std::string::npos) << refused.error();
+  }
 }
 
 TEST(Options, KeepaliveIsASwitchOrAnIdleTime) {
@@ -335,7 +362,7 @@ TEST(Options, TheResultShowsEveryOptionOfTheSubcommand) {
     const auto shown = show_options(Options{}, command);
     for (const OptionSpec& spec : option_table()) {
       const std::string key = spec.name == "set" ? "tcp" : spec.key();
-      EXPECT_EQ(shown.contains(key), spec.is_for(command)) << key;
+      EXPECT_EQ(shown.contains(key), has_option(command, spec.name)) << key;
     }
     EXPECT_EQ(shown["tcp"]["time_wait"], "60s");
   }

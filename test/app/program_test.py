@@ -32,7 +32,8 @@ class Usage(unittest.TestCase):
             ("serve", "http", "--config", "/nonexistent.toml"): "/nonexistent.toml",
             ("serve", "http", "--root", "/nonexistent"): "/nonexistent",
             ("serve", "http", "--port", "tab:name=plx0"): "did you mean 'tap'",
-            ("demo", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
+            ("serve", "http", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
+            ("demo", "--port", "tap:name=plx0"): "memif-pair or ring-pair",
         }
         for words, expected in cases.items():
             with self.subTest(words=words):
