@@ -173,12 +173,21 @@ Done Engine::check(const GroupOptions& options) const {
   if (options.shard.addresses.empty()) return unexpected("--port " + options.port + " has no address: give it --ip");
   const auto where = GroupPort::parse(options.port);
   if (!where) return unexpected(where.error());
+  if (auto ok = check_queues(options, *where); !ok) return ok;
   for (const Team& team : impl_->teams) {
-    if (team.where.shared != where->shared || team.where.end != where->end) continue;
-    return unexpected("--port " + options.port + " is given twice" +
-                      (where->spec.is_pair()
-                           ? "; the ends of a pair are " + where->shared + ":0 and " + where->shared + ":1"
-                           : std::string{}));
+    if (team.where.shared != where->shared) continue;
+    if (team.where.end == where->end) {
+      return unexpected("--port " + options.port + " is given twice" +
+                        (where->spec.is_pair()
+                             ? "; the ends of a pair are " + where->shared + ":0 and " + where->shared + ":1"
+                             : std::string{}));
+    }
+    if (polled_queues(team.options()) != polled_queues(options)) {
+      return unexpected("the two ends of " + where->shared + " are polled on " +
+                        std::to_string(polled_queues(team.options())) + " and " +
+                        std::to_string(polled_queues(options)) +
+                        " queues: what comes to the others would lie there\n  give both as many workers");
+    }
   }
   return {};
 }

@@ -57,11 +57,26 @@ Expected<GroupPort, std::string> GroupPort::parse(const std::string& text) {
   return GroupPort{std::move(*spec), which, std::move(shared)};
 }
 
+std::uint16_t polled_queues(const GroupOptions& options) {
+  return options.pipeline ? std::uint16_t{1} : static_cast<std::uint16_t>(options.workers);
+}
+
+Expected<void, std::string> check_queues(const GroupOptions& options, const GroupPort& port) {
+  const std::uint16_t polled = polled_queues(options);
+  if (!port.spec.queues || *port.spec.queues == polled) return {};
+  const std::string who = options.pipeline       ? "a pipeline, whose port core polls one"
+                          : options.workers == 1 ? std::string{"one worker, which polls one"}
+                                                 : std::to_string(options.workers) + " workers, which poll one each";
+  return unexpected(
+      "--port " + options.port + ": " + std::to_string(*port.spec.queues) + " queues for " + who +
+      "; nobody would look at the others\n  leave queues= out (the port gets as many as are polled)" +
+      (options.pipeline ? ", or give no --pipeline" : ", or give --workers " + std::to_string(*port.spec.queues)));
+}
+
 dpdk::PortConfig port_config(const GroupOptions& options) {
   dpdk::PortConfig config;
-  const unsigned pools = options.pipeline ? 1 : options.workers;
   const unsigned workers_of_a_pool = options.pipeline ? options.workers : 1;
-  config.queues = static_cast<std::uint16_t>(pools);
+  config.queues = polled_queues(options);
   config.mtu = options.mtu;
   config.mbufs = config.rx_descriptors + config.tx_descriptors +
                  workers_of_a_pool * (in_hand(options) + options.shard.held_segments);

@@ -22,6 +22,12 @@ struct GroupPort {
   static Expected<GroupPort, std::string> parse(const std::string& text);
 };
 
+// How many queues of its port such a group polls: one for each worker, or the port core's one.
+std::uint16_t polled_queues(const GroupOptions& options);
+
+// An error if the port is to have another number of queues: those that nobody polls would swallow what comes to them.
+Expected<void, std::string> check_queues(const GroupOptions& options, const GroupPort& port);
+
 // What the port of such a group is opened with: queues, and mbufs for all that may hold some.
 dpdk::PortConfig port_config(const GroupOptions& options);
 

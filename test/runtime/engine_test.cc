@@ -218,5 +218,30 @@ TEST(EngineMistakes, SayWhatIsWrongAndWhatMendsIt) {
   EXPECT_EQ(add_error(*engine, group("ring-pair:1", 1, false, "198.18.0.2/24")), "");
 }
 
+// A queue that no core polls swallows what comes to it; a worker without one is never fed.
+TEST(EngineMistakes, APortHasAsManyQueuesAsArePolled) {
+  const auto error_of = [](const std::string& port, unsigned workers, bool pipeline) {
+    auto engine = *Engine::create(without_huge_pages());
+    return add_error(*engine, group(port, workers, pipeline, "198.18.0.2/24"));
+  };
+  EXPECT_EQ(error_of("tap:queues=2", 2, false), "");
+  EXPECT_EQ(error_of("tap:queues=1", 2, true), "");
+  EXPECT_EQ(error_of("tap", 4, false), "");
+  for (const char* port : {"tap:queues=2", "memif:server,@x,queues=2", "afpacket:eth0,qpairs=2"}) {
+    EXPECT_NE(error_of(port, 1, false).find("2 queues for one worker"), std::string::npos) << error_of(port, 1, false);
+    EXPECT_NE(error_of(port, 1, false).find("--workers 2"), std::string::npos) << error_of(port, 1, false);
+    EXPECT_NE(error_of(port, 3, false).find("2 queues for 3 workers"), std::string::npos) << port;
+    EXPECT_NE(error_of(port, 2, true).find("2 queues for a pipeline"), std::string::npos) << port;
+  }
+}
+
+TEST(EngineMistakes, TheEndsOfAPairAreOnAsManyQueues) {
+  auto engine = *Engine::create(without_huge_pages());
+  EXPECT_EQ(add_error(*engine, group("ring-pair:0", 2, false, "198.18.0.1/24")), "");
+  EXPECT_NE(add_error(*engine, group("ring-pair:1", 1, false, "198.18.0.2/24")).find("on 2 and 1 queues"),
+            std::string::npos);
+  EXPECT_EQ(add_error(*engine, group("ring-pair:1", 2, false, "198.18.0.2/24")), "");
+}
+
 }  // namespace
 }  // namespace pollux::runtime
