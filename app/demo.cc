@@ -156,7 +156,7 @@ class Demo {
 
   Result finish(const Session::Tick& before, Duration duration, bool drained) {
     Session::Tick tick = read();
-    // As it stood before the engine's end: that is when the connections still stood.
+    tick.engine.take_gauges(before.engine);
     BothSides sides;
     sides.client = tick.service;
     sides.server = server_->call(0, [](Shard<HttpApp>&, HttpApp& app, Instant) { return app.counters(); });

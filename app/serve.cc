@@ -90,8 +90,11 @@ class Server {
     session_.run(signals_, options_.duration.value_or(Duration{0}), options_.port, [this] { return read(); });
     const Duration duration = std::chrono::steady_clock::now() - begin;
     if (!options_.quiet) fmt::print(stderr, "draining; ^C leaves at once\n");
+    const Session::Tick last = read();
     const bool drained = engine_->stop(kDrain);
-    Result result = session_.result(options_.port, read(), duration);
+    Session::Tick end = read();
+    end.engine.take_gauges(last.engine);
+    Result result = session_.result(options_.port, std::move(end), duration);
     if (!drained) result.verdict.degrade("some connections were reset at the end: they had not ended in time");
     if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
     return signals_.stops() > 1 ? kInterrupted : kOk;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <type_traits>
 
+#include "base/assert.h"
+
 namespace pollux::runtime {
 
 namespace {
@@ -42,6 +44,16 @@ CoreSnapshot EngineSnapshot::total(const std::string& group) const {
     if (group.empty() || core.group == group) add_core(sum, core);
   }
   return sum;
+}
+
+void EngineSnapshot::take_gauges(const EngineSnapshot& earlier) {
+  CHECK(cores.size() == earlier.cores.size() && ports.size() == earlier.ports.size());
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    cores[i].gauges = earlier.cores[i].gauges;
+    cores[i].connections = earlier.cores[i].connections;
+    cores[i].time_wait = earlier.cores[i].time_wait;
+  }
+  for (std::size_t i = 0; i < ports.size(); ++i) ports[i].mbufs_outstanding = earlier.ports[i].mbufs_outstanding;
 }
 
 }  // namespace pollux::runtime

@@ -66,6 +66,10 @@ struct EngineSnapshot {
 
   // The sum over the workers of one group, or of all when `group` is empty.
   CoreSnapshot total(const std::string& group = {}) const;
+
+  // What stood open becomes what it was in `earlier`, of the same engine; all that is counted stays. For the end of a
+  // run: once the engine has stopped nothing stands open any more.
+  void take_gauges(const EngineSnapshot& earlier);
 };
 
 }  // namespace pollux::runtime

@@ -80,6 +80,10 @@ class Demo(unittest.TestCase):
                     for what in ("connect", "first_byte", "service", "lifetime"):
                         self.assertEqual(report["latency"][what]["count"], totals["connections_completed"], what)
                     self.assertEqual(report["config"]["port"], port)
+                    # As it was when the clients had ended and the engine still ran.
+                    self.assertEqual(report["states"]["LISTEN"], 1)
+                    self.assertEqual(report["states"]["TIME-WAIT"], report["time_wait"]["entries"])
+                    self.assertGreater(report["states"]["TIME-WAIT"], 100)
 
     def test_one_core_is_enough(self):
         core = str(min(os.sched_getaffinity(0)))
@@ -118,6 +122,25 @@ class Demo(unittest.TestCase):
                 process.wait()
             with open(path) as file:
                 self.assertEqual(json.load(file)["verdict"]["reasons"], ["interrupted"])
+
+
+class Serve(unittest.TestCase):
+    """Over a port that nobody else is on, so that it needs nothing."""
+
+    def serve(self, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            result = run("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", "--duration", "300ms",
+                         "--json", path, *words)
+            self.assertTrue(os.path.exists(path), result.stderr)
+            with open(path) as file:
+                return result, json.load(file)
+
+    def test_a_server_is_listening_until_its_end(self):
+        result, report = self.serve()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(report["states"]["LISTEN"], 1)
+        self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
 
 
 class Configs(unittest.TestCase):
