@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 namespace pollux::app {
 
 Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
@@ -30,6 +33,22 @@ Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, con
   if (!sides.drained) verdict.degrade("some connections had not ended in time and were reset");
   if (!sides.impaired) {
     for (const auto& [reason, count] : drops(engine)) verdict.degrade(fmt::format("dropped: {} {}", reason, count));
+  }
+  return verdict;
+}
+
+Verdict judge_server(const runtime::EngineSnapshot& engine) {
+  constexpr std::array<std::string_view, 14> kOurs{
+      // frames that the port, or the way from and to it, had no room or no memory for
+      "port_rx_missed", "port_rx_errors", "port_rx_no_mbuf", "port_tx_errors", "queue_tx_dropped", "queue_no_mbuf",
+      "queue_rx_unjoined", "resteer_lost", "pipeline_rx_dropped", "tx_no_memory", "foreign",
+      // connections refused because a table was full
+      "backlog_full", "half_open_full", "table_full"};
+  Verdict verdict;
+  for (const auto& [reason, count] : drops(engine)) {
+    if (std::find(kOurs.begin(), kOurs.end(), reason) != kOurs.end()) {
+      verdict.degrade(fmt::format("dropped: {} {}", reason, count));
+    }
   }
   return verdict;
 }

@@ -19,4 +19,8 @@ struct BothSides {
 Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
               const std::string& server_group);
 
+// Whether a server's own machinery lost frames or turned connections away. Unlike the demo's, its peers may do as they
+// please: what they send in vain is no fault of the run.
+Verdict judge_server(const runtime::EngineSnapshot& engine);
+
 }  // namespace pollux::app

@@ -7,6 +7,7 @@
 
 #include "http_content.h"
 #include "http_server.h"
+#include "judge.h"
 #include "session.h"
 #include "stream_apps.h"
 
@@ -95,6 +96,7 @@ class Server {
     Session::Tick end = read();
     end.engine.take_gauges(last.engine);
     Result result = session_.result(options_.port, std::move(end), duration);
+    result.verdict = judge_server(result.engine);
     if (!drained) result.verdict.degrade("some connections were reset at the end: they had not ended in time");
     if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
     return signals_.stops() > 1 ? kInterrupted : kOk;

@@ -23,7 +23,10 @@ void add(Counters& sum, const Counters& more) {
 
 void add_core(CoreSnapshot& sum, const CoreSnapshot& core) {
   add<std::uint64_t>(sum.loop, core.loop);
-  if (core.role == CoreRole::kPort) return;  // its packets are the workers'
+  if (core.role == CoreRole::kPort) {
+    sum.queue.tx_dropped += core.queue.tx_dropped;  // its packets are the workers', but for those that end here
+    return;
+  }
   add<std::uint64_t>(sum.queue, core.queue);
   add<std::uint64_t>(sum.shard, core.shard);
   add<std::uint64_t>(sum.tcp, core.tcp);

@@ -183,5 +183,36 @@ TEST_F(Judge, AFailureADropOrAnUnfinishedEndDegradesIt) {
   EXPECT_EQ(state(), Verdict::State::kDegraded);
 }
 
+TEST(JudgeServer, ItsOwnLossesDegradeARunAndWhatPeersSendInVainDoesNot) {
+  const auto with = [](const auto& change) {
+    runtime::EngineSnapshot engine = engine_of(100, 2000);
+    engine.ports.resize(1);
+    runtime::CoreSnapshot port;
+    port.role = runtime::CoreRole::kPort;
+    engine.cores.push_back(port);
+    change(engine);
+    return judge_server(engine);
+  };
+  using Engine = runtime::EngineSnapshot;
+  EXPECT_EQ(with([](Engine& e) { e.cores[0].shard.no_listener = 3; }).state, Verdict::State::kValid);
+  EXPECT_EQ(with([](Engine& e) { e.cores[0].shard.wire_drops[2] = 3; }).state, Verdict::State::kValid);
+  EXPECT_EQ(with([](Engine& e) { e.cores[0].tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kPaws)] = 3; }).state,
+            Verdict::State::kValid);
+  void (*const losses[])(Engine&) = {
+      [](Engine& e) { e.ports[0].counters.rx_missed = 1; },  [](Engine& e) { e.ports[0].counters.rx_errors = 1; },
+      [](Engine& e) { e.ports[0].counters.rx_no_mbuf = 1; }, [](Engine& e) { e.ports[0].counters.tx_errors = 1; },
+      [](Engine& e) { e.cores[0].queue.tx_dropped = 1; },    [](Engine& e) { e.cores[0].queue.no_mbuf = 1; },
+      [](Engine& e) { e.cores[0].queue.rx_unjoined = 1; },   [](Engine& e) { e.cores[0].loop.resteer_lost = 1; },
+      [](Engine& e) { e.cores[2].loop.rx_dropped = 1; },     [](Engine& e) { e.cores[2].queue.tx_dropped = 1; },
+      [](Engine& e) { e.cores[0].shard.tx_no_memory = 1; },  [](Engine& e) { e.cores[0].shard.foreign = 1; },
+      [](Engine& e) { e.cores[0].shard.backlog_full = 1; },  [](Engine& e) { e.cores[0].shard.half_open_full = 1; },
+      [](Engine& e) { e.cores[0].shard.table_full = 1; }};
+  int which = 0;
+  for (const auto loss : losses) {
+    EXPECT_EQ(with(loss).state, Verdict::State::kDegraded) << which;
+    EXPECT_EQ(with(loss).reasons.size(), 1u) << which++;
+  }
+}
+
 }  // namespace
 }  // namespace pollux::app

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tcp/state.h"
+
 namespace pollux::runtime {
 namespace {
 
@@ -21,6 +23,23 @@ TEST(EngineSnapshot, ATotalIsOfOneGroupOrOfAll) {
   EXPECT_EQ(all.total("a").tcp.segments_sent, 5u);
   EXPECT_EQ(all.total().tcp.segments_sent, 7u);
   EXPECT_EQ(all.total().queue.tx_dropped, 3u);
+}
+
+// What passes through it the workers have counted; what ends there nobody else has.
+TEST(EngineSnapshot, OfAPortCoreOnlyItsLossesCount) {
+  EngineSnapshot all;
+  all.cores = {worker("a", 1), {}};
+  CoreSnapshot& port = all.cores[1];
+  port.group = "a";
+  port.role = CoreRole::kPort;
+  port.queue.rx_packets = 50;
+  port.queue.tx_packets = 40;
+  port.queue.tx_dropped = 5;
+  port.loop.rx_dropped = 6;
+  EXPECT_EQ(all.total().queue.rx_packets, 0u);
+  EXPECT_EQ(all.total().queue.tx_packets, 0u);
+  EXPECT_EQ(all.total().queue.tx_dropped, 6u);
+  EXPECT_EQ(all.total().loop.rx_dropped, 6u);
 }
 
 TEST(EngineSnapshot, GaugesOfBeforeGoWithCountersOfAfter) {
