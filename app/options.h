@@ -58,7 +58,7 @@ struct Options {
 
   bool impaired() const {
     return impairment.loss > 0 || impairment.duplicate > 0 || impairment.reorder > 0 || impairment.corrupt > 0 ||
-           impairment.delay.count() > 0;
+           impairment.delay.count() > 0 || impairment.jitter.count() > 0;
   }
 };
 
