@@ -298,8 +298,10 @@ constexpr std::array kOptions{
                [](const Options& o) { return Json(o.shard.max_connections); }},
     OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kAll, true, set_tcp,
                show_tcp},
-    OptionSpec{"seed", 0, "N", "all random choices follow from it; default: from the kernel", kAll, false,
-               [](Options& o, std::string_view text) { return put(parse_count(text), o.seed.emplace()); },
+    OptionSpec{"seed", 0, "N",
+               "keys and all random choices follow from it: a run to be repeated, not for the open net; default: from "
+               "the kernel",
+               kAll, false, [](Options& o, std::string_view text) { return put(parse_count(text), o.seed.emplace()); },
                [](const Options& o) { return o.seed ? Json(*o.seed) : Json(nullptr); }},
     OptionSpec{
         "duration", 'd', "TIME", "end by itself after this time", kAll, false,

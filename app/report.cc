@@ -136,7 +136,7 @@ Json meta(const Result& r) {
   std::vector<unsigned> cores;
   for (const CoreSnapshot& core : r.engine.cores) cores.push_back(core.cpu);
   return {{"version", kVersion},  {"git", kGit},
-          {"command", r.command}, {"seed", r.seed},
+          {"command", r.command}, {"seed", r.seed ? Json(*r.seed) : Json(nullptr)},
           {"started", r.started}, {"duration_ns", r.duration.count()},
           {"cpu", cpu_model()},   {"kernel", kernel_release()},
           {"dpdk", kDpdkVersion}, {"cores", cores}};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,10 +45,10 @@ struct Sample {
 
 // Everything a run has to tell; what the JSON result and the summary are made of.
 struct Result {
-  std::string command;  // "serve http"
-  std::string title;    // of the summary
-  std::uint64_t seed = 0;
-  std::string started;  // wall clock, ISO 8601
+  std::string command;                // "serve http"
+  std::string title;                  // of the summary
+  std::optional<std::uint64_t> seed;  // as given; else nobody knows the keys
+  std::string started;                // wall clock, ISO 8601
   Duration duration{0};
   nlohmann::json config;
   Verdict verdict;

@@ -41,8 +41,18 @@ int fail(Exit code, const std::string& error) {
   return code;
 }
 
-std::uint64_t Session::seed_of(const Options& options) {
+// Its own, or that of the run, or any: 53 bits, which every reader of JSON keeps.
+std::optional<std::uint64_t> Session::impairment_seed_of(const Options& options) {
+  if (!options.impaired()) return std::nullopt;
+  if (options.impairment_seed) return options.impairment_seed;
   return options.seed ? *options.seed : dpdk::random_seed() >> 11;
+}
+
+std::string Session::title() const {
+  std::string text = "pollux " + name_;
+  if (options_.seed) text += fmt::format(", seed {}", *options_.seed);
+  if (impairment_seed_) text += fmt::format(", bad wire with seed {}", *impairment_seed_);
+  return text;
 }
 
 unsigned Session::workers() const {
@@ -75,7 +85,7 @@ runtime::GroupOptions Session::group_options(const std::string& port) const {
   if (options_.impaired()) {
     group.impair.emplace();
     group.impair->received = options_.impairment;
-    group.impair->seed = options_.impairment_seed.value_or(seed_);
+    group.impair->seed = *impairment_seed_;
   }
   return group;
 }
@@ -124,11 +134,12 @@ void Session::show_status(const Sample& s, const Tick& tick) const {
 Result Session::result(const std::string& group, Tick last, Duration duration) const {
   Result r;
   r.command = name_;
-  r.title = fmt::format("pollux {}, seed {}", name_, seed_);
-  r.seed = seed_;
+  r.title = title();
+  r.seed = options_.seed;
   r.started = started_;
   r.duration = duration;
   r.config = show_options(options_, command_);
+  if (impairment_seed_) r.config["impair"]["seed"] = *impairment_seed_;
   r.service = last.service;
   r.group = group;
   r.open_at_end = last.engine.total(group).connections;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "options.h"
@@ -33,14 +34,13 @@ class Session {
         command_{command},
         name_{std::move(name)},
         started_{iso_time_now()},
-        seed_{seed_of(options)} {}
+        impairment_seed_{impairment_seed_of(options)} {}
 
   runtime::EngineOptions engine_options() const;
   // `workers` and `pipeline` from the options, or one worker where a subcommand says so.
   runtime::GroupOptions group_options(const std::string& port) const;
   // Stack cores that the options ask for.
   unsigned workers() const;
-  std::uint64_t seed() const { return seed_; }
   const Options& options() const { return options_; }
 
   // What a run counts, read once a second.
@@ -61,14 +61,16 @@ class Session {
   Expected<void, std::string> write(const Result& result) const;
 
  private:
-  static std::uint64_t seed_of(const Options& options);
+  static std::optional<std::uint64_t> impairment_seed_of(const Options& options);
+  // "demo, seed 7, bad wire with seed 8": what it takes to see the same again.
+  std::string title() const;
   void show_status(const Sample& sample, const Tick& tick) const;
 
   const Options& options_;
   Command command_;
   std::string name_;
   std::string started_;
-  std::uint64_t seed_;
+  std::optional<std::uint64_t> impairment_seed_;  // empty: nothing is impaired
   std::vector<Sample> series_;
 };
 

@@ -104,6 +104,20 @@ class Demo(unittest.TestCase):
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
         self.assertGreater(report["tcp"]["retransmitted_segments"], 0)
 
+    def test_a_seed_is_shown_only_where_it_was_used(self):
+        for words, seed, impair in ((("--seed", "9"), 9, None), ((), None, None), (("--seed", "9", "--impair", "jitter=1us"), 9, 9),
+                                    (("--seed", "9", "--impair", "jitter=1us,seed=8"), 9, 8)):
+            with self.subTest(words=words):
+                result = run("demo", "--duration", "100ms", "--hugepages", "off", "--json", "-", *words)
+                report = json.loads(result.stdout)
+                self.assertEqual(report["meta"]["seed"], seed)
+                self.assertEqual((report["config"]["impair"] or {}).get("seed"), impair)
+                title = next(line for line in result.stderr.splitlines() if line.startswith("pollux demo"))
+                self.assertEqual(re.findall("seed ([0-9]+)", title), [str(n) for n in (seed, impair) if n is not None])
+        report = json.loads(run("demo", "--duration", "100ms", "--hugepages", "off", "--json", "-", "--impair", "loss=1%").stdout)
+        self.assertIsNone(report["meta"]["seed"])
+        self.assertIsInstance(report["config"]["impair"]["seed"], int)
+
     def test_json_to_standard_output_is_all_that_is_there(self):
         result = run("demo", "--duration", "200ms", "--hugepages", "off", "--json", "-")
         self.assertEqual(json.loads(result.stdout)["schema"], "pollux.result/1")

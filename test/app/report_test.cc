@@ -100,6 +100,13 @@ TEST(Result, NumbersAreThoseOfTheSideTheRunIsAbout) {
   EXPECT_EQ(json["time_wait"]["bytes_per_entry"], 39.5);
 }
 
+TEST(Result, ASeedIsShownWhereOneWasGiven) {
+  Result r = result_of();
+  EXPECT_EQ(to_json(r)["meta"]["seed"], 7);
+  r.seed.reset();
+  EXPECT_TRUE(to_json(r)["meta"]["seed"].is_null());
+}
+
 TEST(Result, ADropIsThereByItsNameAndNoOther) {
   Result r = result_of();
   EXPECT_TRUE(to_json(r)["drops"].empty());
