@@ -309,6 +309,26 @@ Json series(const Result& r) {
   return list;
 }
 
+Json impaired(const ImpairmentCounters& c) {
+  return {{"frames", c.sent},         {"dropped", c.lost},    {"duplicated", c.duplicated},
+          {"reordered", c.reordered}, {"delayed", c.delayed}, {"corrupted", c.corrupted}};
+}
+
+Json both_ways(const CoreSnapshot& side) {
+  return {{"received", impaired(side.impaired_received)}, {"sent", impaired(side.impaired_sent)}};
+}
+
+// What befell the frames on purpose, in each direction: of all groups, and of each.
+Json impairment(const Result& r) {
+  if (!r.impairment_seed) return nullptr;
+  Json json = both_ways(r.engine.total());
+  json["seed"] = *r.impairment_seed;
+  Json groups = Json::object();
+  for (const CoreSnapshot& core : r.engine.cores) groups[core.group] = both_ways(r.engine.total(core.group));
+  json["groups"] = std::move(groups);
+  return json;
+}
+
 // ---- text ----
 
 std::string latency_table(const Result& r) {
@@ -394,6 +414,7 @@ nlohmann::ordered_json to_json(const Result& r) {
   json["ports"] = ports;
   json["cores"] = cores(r);
   json["drops"] = dropped;
+  json["impairment"] = impairment(r);
   json["series"] = series(r);
   json["thresholds"] = Json::array();
   return json;
@@ -430,6 +451,14 @@ std::string summary(const Result& r) {
                   show_bytes(static_cast<double>(all.memory.time_wait)), kIdleConnection);
   text += cores_lines(r);
   text += pairs_line("drops", drops(r.engine));
+  if (r.impairment_seed) {
+    const ImpairmentCounters& bad = all.impaired_received;
+    text += pairs_line("bad wire", {{"dropped", bad.lost},
+                                    {"duplicated", bad.duplicated},
+                                    {"reordered", bad.reordered},
+                                    {"delayed", bad.delayed},
+                                    {"corrupted", bad.corrupted}});
+  }
   return text + verdict_lines(r);
 }
 

@@ -58,7 +58,8 @@ struct Result {
   runtime::EngineSnapshot engine;
   std::vector<std::pair<std::string, HdrHistogram>> latency;
   std::vector<Sample> series;
-  double time_wait_entry = 0;  // bytes that an IPv4 connection in TIME-WAIT takes, index included
+  std::optional<std::uint64_t> impairment_seed;  // empty: nothing was impaired
+  double time_wait_entry = 0;                    // bytes that an IPv4 connection in TIME-WAIT takes, index included
 };
 
 // What was dropped and why: every reason that occurred, with its count.

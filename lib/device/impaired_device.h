@@ -83,6 +83,7 @@ class ImpairedDevice {
     if (due <= now_ || held_frames_.size() == config_.held) {
       inner_.send(frame, size, offload);
     } else {
+      ++sent_.delayed;
       held_frames_.push_back({due, ++numbered_, frame, size, offload});
     }
   }
@@ -190,6 +191,7 @@ class ImpairedDevice {
       }
       const Instant due = due_time(config_.received, fate, received_, last_received_due_);
       if (due > now_ && held_packets_.size() < config_.held) {
+        ++received_.delayed;
         held_packets_.push_back({due, ++numbered_, std::move(packet)});
       } else {
         ++received_.delivered;

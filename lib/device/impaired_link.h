@@ -191,7 +191,9 @@ class ImpairedLink {
       ++d.counters.corrupted;
       corrupt_frame(frame.bytes(), d.impairment, fate);
     }
-    fly(way, frame, arrival(d, *departure, fate));
+    const Instant due = arrival(d, *departure, fate);
+    d.counters.delayed += due > *departure ? 1 : 0;
+    fly(way, frame, due);
   }
 
   // When the frame will have left; nullopt: the queue before the wire is full.

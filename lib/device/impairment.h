@@ -42,6 +42,7 @@ struct ImpairmentCounters {
   std::uint64_t duplicated = 0;
   std::uint64_t reordered = 0;
   std::uint64_t corrupted = 0;
+  std::uint64_t delayed = 0;  // came later than they would have, those reordered too
 };
 
 // The same number of draws for every frame, whatever its fate: changing one chance

@@ -22,6 +22,17 @@ void add_steering(const D& device, LoopCounters& loop) {
   }
 }
 
+// What the core's account has from the device: how a bad wire served it.
+template <class D>
+void add_impairment(const D& device, CoreSnapshot& core) {
+  if constexpr (requires { device.impairment(core); }) {
+    device.impairment(core);
+  } else if constexpr (requires { device.received().lost + device.sent().lost; }) {
+    core.impaired_received = device.received();
+    core.impaired_sent = device.sent();
+  }
+}
+
 // A device of any type behind virtual calls: for captures and impaired wires, which are
 // slow anyway, so that an application is compiled for one device more and not for nine.
 class SlowDevice {
@@ -47,6 +58,7 @@ class SlowDevice {
   const dpdk::QueueCounters& counters() const { return inner_ ? inner_->counters() : model_->counters(); }
   std::size_t pending() const { return inner_ ? inner_->pending() : model_->pending(); }
   void steering(LoopCounters& loop) const { inner_ ? inner_->steering(loop) : model_->steering(loop); }
+  void impairment(CoreSnapshot& core) const { model_->impairment(core); }  // the outermost there is
 
  private:
   struct Concept {
@@ -64,6 +76,7 @@ class SlowDevice {
     virtual const dpdk::QueueCounters& counters() const = 0;
     virtual std::size_t pending() const = 0;
     virtual void steering(LoopCounters& loop) const = 0;
+    virtual void impairment(CoreSnapshot& core) const = 0;
   };
 
   template <Device D>
@@ -96,6 +109,7 @@ class SlowDevice {
       return 0;
     }
     void steering(LoopCounters& loop) const override { add_steering(*device, loop); }
+    void impairment(CoreSnapshot& core) const override { add_impairment(*device, core); }
     std::unique_ptr<D> device;
   };
 

@@ -36,6 +36,8 @@ void add_core(CoreSnapshot& sum, const CoreSnapshot& core) {
   sum.time_wait += core.time_wait;
   add<std::uint64_t>(sum.time_wait_counters, core.time_wait_counters);
   add<std::uint32_t>(sum.ports, core.ports);
+  add<std::uint64_t>(sum.impaired_received, core.impaired_received);
+  add<std::uint64_t>(sum.impaired_sent, core.impaired_sent);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "device/impairment.h"
 #include "dpdk/mbuf_device.h"
 #include "dpdk/port.h"
 #include "shard/shard_core.h"
@@ -50,6 +51,8 @@ struct CoreSnapshot {
   std::uint64_t time_wait = 0;  // entries at this moment
   TimeWaitTable::Counters time_wait_counters;
   EphemeralPorts::Usage ports;
+  ImpairmentCounters impaired_received;  // by the bad wire before the device, if there is one
+  ImpairmentCounters impaired_sent;
 };
 
 struct PortSnapshot {

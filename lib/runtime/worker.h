@@ -162,6 +162,7 @@ class Worker final : public Host<A> {
     s.loop = this->loop_;
     if constexpr (requires { s.queue = device_.counters(); }) s.queue = device_.counters();
     add_steering(device_, s.loop);
+    add_impairment(device_, s);
     s.shard = core.counters();
     s.tcp = core.tcp_counters();
     s.gauges = core.gauges();

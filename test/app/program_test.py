@@ -80,6 +80,7 @@ class Demo(unittest.TestCase):
                     for what in ("connect", "first_byte", "service", "lifetime"):
                         self.assertEqual(report["latency"][what]["count"], totals["connections_completed"], what)
                     self.assertEqual(report["config"]["port"], port)
+                    self.assertIsNone(report["impairment"])
                     # As it was when the clients had ended and the engine still ran.
                     self.assertEqual(report["states"]["LISTEN"], 1)
                     self.assertEqual(report["states"]["TIME-WAIT"], report["time_wait"]["entries"])
@@ -103,6 +104,17 @@ class Demo(unittest.TestCase):
         result, report = self.demo("--impair", "loss=0.01,reorder=1%,duplicate=1%,corrupt=0.1%,seed=7", "--body", "20k", "--set", "tcp.rto_min=10ms")
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
         self.assertGreater(report["tcp"]["retransmitted_segments"], 0)
+        impairment = report["impairment"]
+        self.assertEqual(impairment["seed"], 7)
+        self.assertEqual(sorted(impairment["groups"]), ["memif-pair:0", "memif-pair:1"])
+        for direction in impairment["groups"].values():
+            frames = direction["received"]["frames"]
+            self.assertGreater(frames, 500)
+            for what in ("dropped", "reordered", "duplicated", "delayed"):  # each of 1 in 100
+                self.assertGreater(direction["received"][what], 0, what)
+                self.assertLess(direction["received"][what], frames / 25, what)
+            self.assertEqual(direction["sent"]["dropped"], 0)
+        self.assertEqual(impairment["received"]["dropped"], sum(d["received"]["dropped"] for d in impairment["groups"].values()))
 
     def test_a_seed_is_shown_only_where_it_was_used(self):
         for words, seed, impair in ((("--seed", "9"), 9, None), ((), None, None), (("--seed", "9", "--impair", "jitter=1us"), 9, 9),

@@ -107,6 +107,29 @@ TEST(Result, ASeedIsShownWhereOneWasGiven) {
   EXPECT_TRUE(to_json(r)["meta"]["seed"].is_null());
 }
 
+TEST(Result, WhatABadWireDidIsToldForEachDirectionAndGroup) {
+  Result r = result_of();
+  EXPECT_TRUE(to_json(r).contains("impairment"));
+  EXPECT_TRUE(to_json(r)["impairment"].is_null());
+  r.impairment_seed = 9;
+  r.engine.cores[0].impaired_received = {
+      .sent = 100, .lost = 1, .duplicated = 2, .reordered = 3, .corrupted = 4, .delayed = 5};
+  r.engine.cores[1].impaired_received = {.sent = 200, .lost = 10};
+  r.engine.cores[1].impaired_sent = {.sent = 300, .lost = 20};
+  const auto json = to_json(r)["impairment"];
+  EXPECT_EQ(json["seed"], 9);
+  EXPECT_EQ(json["received"]["frames"], 300);
+  EXPECT_EQ(json["received"]["dropped"], 11);
+  EXPECT_EQ(json["received"]["duplicated"], 2);
+  EXPECT_EQ(json["received"]["reordered"], 3);
+  EXPECT_EQ(json["received"]["corrupted"], 4);
+  EXPECT_EQ(json["received"]["delayed"], 5);
+  EXPECT_EQ(json["sent"]["dropped"], 20);
+  EXPECT_EQ(json["groups"]["pair:0"]["received"]["dropped"], 1);
+  EXPECT_EQ(json["groups"]["pair:1"]["received"]["dropped"], 10);
+  EXPECT_NE(summary(r).find("bad wire    dropped 11"), std::string::npos) << summary(r);
+}
+
 TEST(Result, ADropIsThereByItsNameAndNoOther) {
   Result r = result_of();
   EXPECT_TRUE(to_json(r)["drops"].empty());

@@ -97,6 +97,8 @@ TEST(ImpairedDevice, HoldsFramesBackUntilTheyAreDue) {
   device.set_now(Instant{5ms});
   device.flush();
   EXPECT_THAT(receive_texts(pair.right()), ElementsAre("out"));
+  EXPECT_EQ(device.received().delayed, 1u);
+  EXPECT_EQ(device.sent().delayed, 1u);
 }
 
 TEST(ImpairedDevice, JitterAloneKeepsTheOrder) {

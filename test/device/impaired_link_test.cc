@@ -102,6 +102,7 @@ TEST(ImpairedLink, ReorderingLosesNothing) {
   EXPECT_NE(texts, numbers(0, 200));
   EXPECT_THAT(texts, testing::UnorderedElementsAreArray(numbers(0, 200)));
   EXPECT_NEAR(static_cast<double>(link.counters(kThere).reordered), 40, 25);
+  EXPECT_EQ(link.counters(kThere).delayed, link.counters(kThere).reordered);
 }
 
 TEST(ImpairedLink, LosesItsShareInTheAskedDirectionOnly) {
