@@ -38,6 +38,7 @@ class Demo {
         client_name_{options_.port + ":1"} {}
 
   int run() {
+    if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     announce();
     const auto begin = std::chrono::steady_clock::now();
@@ -76,7 +77,8 @@ class Demo {
     return group;
   }
 
-  Expected<void, std::string> start() {
+  // Nothing of it touches the machine: what is wrong here is the user's choice.
+  Expected<void, std::string> configure() {
     auto engine = Engine::create(session_.engine_options());
     if (!engine) return unexpected(engine.error());
     engine_ = std::move(*engine);
@@ -99,6 +101,10 @@ class Demo {
     });
     if (!client) return unexpected(client.error());
     client_ = *client;
+    return {};
+  }
+
+  Expected<void, std::string> start() {
     if (auto ok = engine_->start(); !ok) return ok;
     signals_.set_hurry([this] { engine_->hurry(); });
     return begin();

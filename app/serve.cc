@@ -84,8 +84,8 @@ class Server {
         make_app_{std::move(make_app)} {}
 
   int run() {
-    auto started = start();
-    if (!started) return fail(kRunTimeError, started.error());
+    if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
+    if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     announce();
     const auto begin = std::chrono::steady_clock::now();
     session_.run(signals_, options_.duration.value_or(Duration{0}), options_.port, [this] { return read(); });
@@ -107,13 +107,18 @@ class Server {
 
   std::uint16_t port() const { return options_.listen != 0 ? options_.listen : service_.port; }
 
-  Expected<void, std::string> start() {
+  // Nothing of it touches the machine: what is wrong here is the user's choice.
+  Expected<void, std::string> configure() {
     auto engine = runtime::Engine::create(session_.engine_options());
     if (!engine) return unexpected(engine.error());
     engine_ = std::move(*engine);
     auto group = engine_->template add_group<A>(session_.group_options(options_.port), make_app_);
     if (!group) return unexpected(group.error());
     group_ = *group;
+    return {};
+  }
+
+  Expected<void, std::string> start() {
     if (auto ok = engine_->start(); !ok) return ok;
     signals_.set_hurry([this] { engine_->hurry(); });
     return listen();

@@ -34,6 +34,10 @@ class Usage(unittest.TestCase):
             ("serve", "http", "--port", "tab:name=plx0"): "did you mean 'tap'",
             ("serve", "http", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
             ("demo", "--port", "tap:name=plx0"): "memif-pair or ring-pair",
+            ("demo", "--cores", "1023"): "may not run on CPU 1023",
+            ("serve", "http", "--cores", "1023"): "may not run on CPU 1023",
+            ("serve", "http", "--workers", "65"): "1 to 64 workers",
+            ("serve", "http", "--port", "tap:queues=3", "--workers", "2"): "3 queues for 2 workers",
         }
         for words, expected in cases.items():
             with self.subTest(words=words):
