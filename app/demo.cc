@@ -37,6 +37,10 @@ class Demo {
         server_name_{options_.port + ":0"},
         client_name_{options_.port + ":1"} {}
 
+  ~Demo() { signals_.set_hurry({}); }
+  Demo(const Demo&) = delete;
+  Demo& operator=(const Demo&) = delete;
+
   int run() {
     if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());

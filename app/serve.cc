@@ -83,6 +83,10 @@ class Server {
         session_{options, command, service_.name},
         make_app_{std::move(make_app)} {}
 
+  ~Server() { signals_.set_hurry({}); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
   int run() {
     if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());

@@ -40,7 +40,6 @@ void Signals::take_signals() {
 }
 
 void Signals::took(int signal) {
-  std::function<void()> hurry;
   {
     const std::lock_guard lock{mutex_};
     if (signal == SIGUSR1) {
@@ -48,11 +47,10 @@ void Signals::took(int signal) {
     } else {
       ++stops_;
       if (stops_ > 2 || (stops_ == 2 && !hurry_)) _exit(kInterrupted);
-      if (stops_ == 2) hurry = hurry_;
+      if (stops_ == 2) hurry_();
     }
   }
   changed_.notify_all();
-  if (hurry) hurry();
 }
 
 Signals::Event Signals::wait(std::chrono::nanoseconds limit) {

@@ -13,7 +13,7 @@ namespace pollux::app {
 // the signals for all of them. One thread of its own takes them.
 //
 //   the first ^C   wait() returns kStop
-//   the second     hurry() is called, from the signals' thread
+//   the second     hurry() is called, from the signals' thread; it must be short and not call back
 //   the third      the process leaves with 130
 class Signals {
  public:
@@ -26,7 +26,7 @@ class Signals {
 
   // The next event, or kNone when `limit` has passed. Once stopped, always kStop.
   Event wait(std::chrono::nanoseconds limit);
-  // What the second ^C does; nothing: leaves with 130.
+  // What the second ^C does; nothing: leaves with 130. When it returns, what was set before is not called any more.
   void set_hurry(std::function<void()> hurry);
   int stops() const;
 
