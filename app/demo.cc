@@ -42,6 +42,7 @@ class Demo {
   Demo& operator=(const Demo&) = delete;
 
   int run() {
+    if (auto ok = session_.open_result(); !ok) return fail(kUsage, ok.error());
     if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     announce();

@@ -88,6 +88,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   int run() {
+    if (auto ok = session_.open_result(); !ok) return fail(kUsage, ok.error());
     if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     announce();

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <cstring>
 #include <iostream>
 
 #include "dpdk/random.h"
@@ -32,6 +33,10 @@ Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration
   s.retransmits = all.tcp.retransmitted_segments - all_before.tcp.retransmitted_segments;
   s.errors = now.service.failed() - before.service.failed();
   return s;
+}
+
+std::string cannot_write(const std::string& path) {
+  return fmt::format("--json: cannot write `{}`: {}", path, std::strerror(errno));
 }
 
 }  // namespace
@@ -150,16 +155,31 @@ Result Session::result(const std::string& group, Tick last, Duration duration) c
   return r;
 }
 
-Expected<void, std::string> Session::write(const Result& result) const {
+// What is in the file already stays until there is a result.
+Expected<void, std::string> Session::open_result() {
+  if (options_.json.empty() || options_.json == "-") return {};
+  const bool is_new = access(options_.json.c_str(), F_OK) != 0;
+  result_file_.reset(std::fopen(options_.json.c_str(), "ae"));
+  result_file_is_new_ = result_file_ && is_new;
+  if (!result_file_) return unexpected(cannot_write(options_.json));
+  return {};
+}
+
+Session::~Session() {
+  if (result_file_is_new_) std::remove(options_.json.c_str());  // there was no result to put into it
+}
+
+Expected<void, std::string> Session::write(const Result& result) {
   const bool to_stdout = options_.json == "-";
   if (!options_.quiet) fmt::print(to_stdout ? stderr : stdout, "{}", summary(result));
   if (to_stdout) {
     std::cout << to_json(result).dump(2) << std::endl;
-  } else if (!options_.json.empty()) {
-    std::ofstream file{options_.json};
-    file << to_json(result).dump(2) << '\n';
-    file.close();
-    if (!file) return unexpected(fmt::format("--json: cannot write `{}`: {}", options_.json, std::strerror(errno)));
+  } else if (result_file_) {
+    std::FILE* const file = result_file_.get();
+    result_file_is_new_ = false;
+    if (ftruncate(fileno(file), 0) != 0 && errno != EINVAL) return unexpected(cannot_write(options_.json));  // a pipe
+    const std::string text = to_json(result).dump(2) + '\n';
+    if (std::fputs(text.c_str(), file) < 0 || std::fflush(file) != 0) return unexpected(cannot_write(options_.json));
   }
   std::fflush(stdout);
   return {};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,6 +37,13 @@ class Session {
         started_{iso_time_now()},
         impairment_seed_{impairment_seed_of(options)} {}
 
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Opens what the result goes to, before anything is run: an error text if it cannot be written.
+  Expected<void, std::string> open_result();
+
   runtime::EngineOptions engine_options() const;
   // `workers` and `pipeline` from the options, or one worker where a subcommand says so.
   runtime::GroupOptions group_options(const std::string& port) const;
@@ -58,7 +66,7 @@ class Session {
   // A result with everything filled in that does not depend on the subcommand.
   Result result(const std::string& group, Tick last, Duration duration) const;
   // Writes JSON and summary where the options say; an error text if that fails.
-  Expected<void, std::string> write(const Result& result) const;
+  Expected<void, std::string> write(const Result& result);
 
  private:
   static std::optional<std::uint64_t> impairment_seed_of(const Options& options);
@@ -72,6 +80,11 @@ class Session {
   std::string started_;
   std::optional<std::uint64_t> impairment_seed_;  // empty: nothing is impaired
   std::vector<Sample> series_;
+  struct CloseFile {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<std::FILE, CloseFile> result_file_;
+  bool result_file_is_new_ = false;  // made by us, and still empty
 };
 
 }  // namespace pollux::app

@@ -34,6 +34,8 @@ class Usage(unittest.TestCase):
             ("serve", "http", "--port", "tab:name=plx0"): "did you mean 'tap'",
             ("serve", "http", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
             ("demo", "--port", "tap:name=plx0"): "memif-pair or ring-pair",
+            ("demo", "--json", "/nonexistent/result.json"): "cannot write `/nonexistent/result.json`: No such file",
+            ("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--json", "/"): "cannot write `/`",
             ("demo", "--cores", "1023"): "may not run on CPU 1023",
             ("serve", "http", "--cores", "1023"): "may not run on CPU 1023",
             ("serve", "http", "--workers", "65"): "1 to 64 workers",
@@ -133,6 +135,27 @@ class Demo(unittest.TestCase):
         report = json.loads(run("demo", "--duration", "100ms", "--hugepages", "off", "--json", "-", "--impair", "loss=1%").stdout)
         self.assertIsNone(report["meta"]["seed"])
         self.assertIsInstance(report["config"]["impair"]["seed"], int)
+
+    def test_a_result_takes_the_place_of_the_one_before(self):
+        with tempfile.NamedTemporaryFile("w+") as file:
+            file.write("x" * 100_000)
+            file.flush()
+            self.assertEqual(run("demo", "--json", file.name, "--cores", "1023").returncode, 2)
+            self.assertEqual(os.path.getsize(file.name), 100_000)
+            run("demo", "--duration", "100ms", "--hugepages", "off", "--json", file.name)
+            file.seek(0)
+            self.assertEqual(json.load(file)["schema"], "pollux.result/1")
+
+    def test_without_a_result_there_is_no_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            self.assertEqual(run("demo", "--json", path, "--cores", "1023").returncode, 2)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_a_result_that_cannot_be_written_after_all_is_1(self):
+        result = run("demo", "--duration", "100ms", "--hugepages", "off", "--json", "/dev/full")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("cannot write `/dev/full`: No space left", result.stderr)
 
     def test_json_to_standard_output_is_all_that_is_there(self):
         result = run("demo", "--duration", "200ms", "--hugepages", "off", "--json", "-")
