@@ -7,6 +7,16 @@
 
 namespace pollux::app {
 
+namespace {
+
+void judge_captures(Verdict& verdict, const runtime::EngineSnapshot& engine) {
+  for (const std::string& file : engine.broken_captures) {
+    verdict.degrade(fmt::format("the capture {} lacks frames: writing it failed (df {})", file, file));
+  }
+}
+
+}  // namespace
+
 Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
               const std::string& server_group) {
   Verdict verdict;
@@ -34,6 +44,7 @@ Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, con
   if (!sides.impaired) {
     for (const auto& [reason, count] : drops(engine)) verdict.degrade(fmt::format("dropped: {} {}", reason, count));
   }
+  judge_captures(verdict, engine);
   return verdict;
 }
 
@@ -50,6 +61,7 @@ Verdict judge_server(const runtime::EngineSnapshot& engine) {
       verdict.degrade(fmt::format("dropped: {} {}", reason, count));
     }
   }
+  judge_captures(verdict, engine);
   return verdict;
 }
 

@@ -21,7 +21,8 @@ class PcapWriter {
                                                   std::uint32_t snap = 65535);
 
   void write(Instant at, std::span<const std::byte> frame);
-  void flush() { std::fflush(file_.get()); }
+  // Whether all that was written is in the file: good().
+  bool flush() { return good_ = std::fflush(file_.get()) == 0 && good_; }
 
   std::uint64_t frames() const { return frames_; }
   // False once a write has failed (disk full); the file ends there.

@@ -26,9 +26,10 @@ class Capture {
     const std::lock_guard lock{mutex_};
     writer_.write(at, frame);
   }
-  void flush() {
+  // False: not all frames are in the file (the disk is full).
+  bool flush() {
     const std::lock_guard lock{mutex_};
-    writer_.flush();
+    return writer_.flush();
   }
 
  private:

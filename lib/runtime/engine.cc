@@ -116,6 +116,7 @@ struct Engine::Impl {
   std::vector<Polled*> polled;  // as `places`
   bool running = false;
   bool drained = true;
+  std::vector<std::string> broken_captures;
   std::atomic<bool> stopping{false};
 
   explicit Impl(EngineOptions o) : options{std::move(o)}, keys{options.seed} {}
@@ -443,7 +444,7 @@ bool Engine::stop(Duration drain) {
   impl_->send_out_the_last(hurry_);
   for (Poller& poller : impl_->pollers) poller.stop();
   for (const Team& team : impl_->teams) {
-    if (team.capture) team.capture->flush();
+    if (team.capture && !team.capture->flush()) impl_->broken_captures.push_back(*team.options().capture_file);
   }
   impl_->running = false;
   return impl_->drained;
@@ -464,6 +465,7 @@ EngineSnapshot Engine::snapshot() {
     if (team.port == nullptr) continue;
     all.ports.push_back({team.options().port, team.port->describe(), team.port->counters(), team.port->outstanding()});
   }
+  all.broken_captures = impl_->broken_captures;
   return all;
 }
 

@@ -66,6 +66,7 @@ struct EngineSnapshot {
   Instant at;
   std::vector<CoreSnapshot> cores;
   std::vector<PortSnapshot> ports;
+  std::vector<std::string> broken_captures;  // files that lack frames, as writing failed; after stop() only
 
   // The sum over the workers of one group, or of all when `group` is empty.
   CoreSnapshot total(const std::string& group = {}) const;

@@ -157,6 +157,12 @@ class Demo(unittest.TestCase):
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("cannot write `/dev/full`: No space left", result.stderr)
 
+    def test_a_capture_that_lacks_frames_degrades(self):
+        _, report = self.demo("--capture", "/dev/full")
+        self.assertEqual(report["verdict"]["state"], "DEGRADED")
+        self.assertEqual(len(report["verdict"]["reasons"]), 1, report["verdict"])
+        self.assertIn("capture /dev/full lacks frames", report["verdict"]["reasons"][0])
+
     def test_json_to_standard_output_is_all_that_is_there(self):
         result = run("demo", "--duration", "200ms", "--hugepages", "off", "--json", "-")
         self.assertEqual(json.loads(result.stdout)["schema"], "pollux.result/1")

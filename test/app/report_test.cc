@@ -213,6 +213,16 @@ TEST_F(Judge, AFailureADropOrAnUnfinishedEndDegradesIt) {
   EXPECT_EQ(state(), Verdict::State::kDegraded);
 }
 
+TEST_F(Judge, ACaptureThatLacksFramesDegradesItAndSoItDoesAServers) {
+  engine_.broken_captures = {"a.pcap"};
+  EXPECT_EQ(state(), Verdict::State::kDegraded);
+  sides_.impaired = true;
+  EXPECT_EQ(state(), Verdict::State::kDegraded);
+  const Verdict server = judge_server(engine_);
+  EXPECT_EQ(server.state, Verdict::State::kDegraded);
+  EXPECT_NE(server.reasons.at(0).find("a.pcap"), std::string::npos);
+}
+
 TEST(JudgeServer, ItsOwnLossesDegradeARunAndWhatPeersSendInVainDoesNot) {
   const auto with = [](const auto& change) {
     runtime::EngineSnapshot engine = engine_of(100, 2000);

@@ -94,5 +94,13 @@ TEST(PcapWriter, AFullDiskEndsTheCapture) {
   EXPECT_FALSE(writer->good());
 }
 
+TEST(PcapWriter, AFullDiskShowsAtTheLatestWhenItIsFlushed) {
+  auto writer = PcapWriter::create("/dev/full");
+  ASSERT_TRUE(writer);
+  writer->write(Instant{1s}, std::as_bytes(std::span{kArp}));
+  EXPECT_FALSE(writer->flush());
+  EXPECT_FALSE(writer->good());
+}
+
 }  // namespace
 }  // namespace pollux
