@@ -179,10 +179,9 @@ class Demo {
     result.verdict = judge(sides, tick.engine, client_name_, server_name_);
     result.open_at_end = sides.client_open;
     result.engine = std::move(tick.engine);
-    result.latency = {{"connect", std::move(latency_.connect)},
-                      {"first_byte", std::move(latency_.first_byte)},
-                      {"service", std::move(latency_.service)},
-                      {"lifetime", std::move(latency_.lifetime)}};
+    result.latency = {{"connect", std::move(latency_.connect)},   {"first_byte", std::move(latency_.first_byte)},
+                      {"response", std::move(latency_.response)}, {"service", std::move(latency_.service)},
+                      {"close", std::move(latency_.close)},       {"lifetime", std::move(latency_.lifetime)}};
     return result;
   }
 

@@ -31,12 +31,16 @@ struct HttpClientConfig {
 struct HttpLatency {
   HdrHistogram connect;     // from the call to ESTABLISHED
   HdrHistogram first_byte;  // from the request to the first byte of the answer
+  HdrHistogram response;    // from the answer's first byte to its last
   HdrHistogram service;     // from the request to the answer's last byte
-  HdrHistogram lifetime;    // from the call to the end of the connection
+  HdrHistogram close;       // from the answer's last byte to the end of the connection, as far as we see it
+  HdrHistogram lifetime;    // from the call to that end
   void merge(const HttpLatency& o) {
     connect.merge(o.connect);
     first_byte.merge(o.first_byte);
+    response.merge(o.response);
     service.merge(o.service);
+    close.merge(o.close);
     lifetime.merge(o.lifetime);
   }
 };
@@ -90,7 +94,10 @@ class HttpClientApp {
   std::size_t on_text(C conn, std::span<const std::byte> text) {
     Slot& slot = slot_of(conn);
     counters_.bytes_received += text.size();
-    if (slot.received == 0) latency_.first_byte.record(conn.now() - slot.opened);
+    if (slot.received == 0) {
+      slot.began = conn.now();
+      latency_.first_byte.record(slot.began - slot.opened);
+    }
     const bool whole_like_before = slot.received == 0 && text.size() == expected_.size() && !expected_.empty() &&
                                    std::memcmp(text.data(), expected_.data(), text.size()) == 0;
     slot.received += text.size();
@@ -118,6 +125,7 @@ class HttpClientApp {
     const bool complete = slot.done && reason == tcp::Reason::kFinished;
     if (complete) {
       ++counters_.completed;
+      latency_.close.record(conn.now() - slot.answered);
       latency_.lifetime.record(conn.now() - slot.started);
     } else {
       slot.wrong ? ++counters_.protocol : (counters_.count_failure(reason), 0);
@@ -136,6 +144,8 @@ class HttpClientApp {
   struct Slot {
     Instant started{};
     Instant opened{};
+    Instant began{};     // the answer's first byte
+    Instant answered{};  // ... and its last
     std::uint64_t received = 0;
     std::uint64_t body = 0;
     http_parser parser{};
@@ -172,7 +182,9 @@ class HttpClientApp {
   void answered(C& conn, Slot& slot) {
     slot.done = true;
     ++counters_.responses;
-    latency_.service.record(conn.now() - slot.opened);
+    slot.answered = conn.now();
+    latency_.response.record(slot.answered - slot.began);
+    latency_.service.record(slot.answered - slot.opened);
     if (!config_.server_closes) conn.close();
   }
 

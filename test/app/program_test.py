@@ -83,8 +83,11 @@ class Demo(unittest.TestCase):
                     self.assertGreater(totals["connections_completed"], 100)
                     self.assertEqual(totals["connections_attempted"], totals["connections_completed"])
                     self.assertEqual(totals["responses"], totals["connections_completed"])
-                    for what in ("connect", "first_byte", "service", "lifetime"):
-                        self.assertEqual(report["latency"][what]["count"], totals["connections_completed"], what)
+                    latency = report["latency"]
+                    for what in ("connect", "first_byte", "response", "service", "close", "lifetime"):
+                        self.assertEqual(latency[what]["count"], totals["connections_completed"], what)
+                    for whole, parts in (("service", ("first_byte", "response")), ("lifetime", ("connect", "service", "close"))):
+                        self.assertAlmostEqual(latency[whole]["mean"], sum(latency[part]["mean"] for part in parts), delta=5)
                     self.assertEqual(report["config"]["port"], port)
                     self.assertIsNone(report["impairment"])
                     # As it was when the clients had ended and the engine still ran.
