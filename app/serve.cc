@@ -93,7 +93,10 @@ class Server {
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     announce();
     const auto begin = std::chrono::steady_clock::now();
-    session_.run(signals_, options_.duration.value_or(Duration{0}), options_.port, [this] { return read(); });
+    const bool whole =
+        session_.run(signals_, options_.duration.value_or(Duration{0}), options_.port, [this] { return read(); });
+    // Without a planned end a ^C is how it ends.
+    const bool cut_short = options_.duration && !whole;
     const Duration duration = std::chrono::steady_clock::now() - begin;
     if (!options_.quiet) fmt::print(stderr, "draining; ^C leaves at once\n");
     const Session::Tick last = read();
@@ -102,9 +105,10 @@ class Server {
     end.engine.take_gauges(last.engine);
     Result result = session_.result(options_.port, std::move(end), duration);
     result.verdict = judge_server(result.engine);
+    if (cut_short) result.verdict.degrade("interrupted");
     if (!drained) result.verdict.degrade("some connections were reset at the end: they had not ended in time");
     if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
-    return signals_.stops() > 1 ? kInterrupted : kOk;
+    return cut_short || signals_.stops() > 1 ? kInterrupted : kOk;
   }
 
  private:

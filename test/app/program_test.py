@@ -205,6 +205,32 @@ class Serve(unittest.TestCase):
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
 
 
+    def interrupted(self, *words):
+        """The exit code, and the verdict's reasons, of a server that gets a ^C when it listens."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            process = subprocess.Popen([POLLUX, "serve", "echo", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off",
+                                        "--json", path, *words],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            try:
+                said = ""
+                while "listening" not in said:
+                    line = process.stderr.readline()
+                    self.assertTrue(line, said)
+                    said += line
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=20)
+            finally:
+                process.kill()
+                process.wait()
+            with open(path) as file:
+                return process.returncode, json.load(file)["verdict"]["reasons"]
+
+    def test_an_interrupt_is_130_only_where_another_end_was_planned(self):
+        self.assertEqual(self.interrupted(), (0, []))
+        self.assertEqual(self.interrupted("--duration", "30s"), (130, ["interrupted"]))
+
+
 class Configs(unittest.TestCase):
     def files(self):
         paths = sorted(glob.glob(os.path.join(CONFIGS, "*.toml")))
