@@ -123,10 +123,10 @@ bool Session::run(Signals& signals, Duration limit, const std::string& group, co
   return signals.stops() == 0;
 }
 
-// Redrawn in place on a terminal. Elsewhere a line each, where somebody is sure to want them.
+// Redrawn in place on a terminal; elsewhere a line each.
 void Session::show_status(const Sample& s, const Tick& tick) const {
+  if (options_.quiet) return;
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (options_.quiet || (!terminal && !options_.verbose && command_ != Command::kDemo)) return;
   const auto all = tick.engine.total();
   fmt::print(
       stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",

@@ -192,8 +192,9 @@ class Serve(unittest.TestCase):
     def serve(self, *words):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "result.json")
-            result = run("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", "--duration", "300ms",
-                         "--json", path, *words)
+            if "--duration" not in words:
+                words = ("--duration", "300ms", *words)
+            result = run("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", "--json", path, *words)
             self.assertTrue(os.path.exists(path), result.stderr)
             with open(path) as file:
                 return result, json.load(file)
@@ -204,6 +205,11 @@ class Serve(unittest.TestCase):
         self.assertEqual(report["states"]["LISTEN"], 1)
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
 
+
+    def test_a_line_a_second_goes_to_standard_error(self):
+        lines = [line for line in self.serve("--duration", "1200ms")[0].stderr.splitlines() if re.match(r" +[0-9]+ s +[0-9]+/s  open ", line)]
+        self.assertEqual(len(lines), 2, lines)
+        self.assertNotIn(" s  ", self.serve("--duration", "1200ms", "--quiet")[0].stderr)
 
     def interrupted(self, *words):
         """The exit code, and the verdict's reasons, of a server that gets a ^C when it listens."""
