@@ -424,6 +424,13 @@ SetResult apply(Options& options, const Setting& setting) {
 
 }  // namespace
 
+std::uint32_t Options::stack_cores() const {
+  if (workers != 0) return workers;
+  const auto all = static_cast<std::uint32_t>(cores.size());
+  if (pipeline) return all > 1 ? all - 1 : 1;
+  return std::max(all, 1u);
+}
+
 std::string OptionSpec::key() const {
   std::string text{name};
   std::replace(text.begin(), text.end(), '-', '_');

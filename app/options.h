@@ -56,6 +56,8 @@ struct Options {
   std::uint32_t clients = 64;
   CloseBy close = CloseBy::kServer;
 
+  // Stack cores of a server.
+  std::uint32_t stack_cores() const;
   bool impaired() const {
     return impairment.loss > 0 || impairment.duplicate > 0 || impairment.reorder > 0 || impairment.corrupt > 0 ||
            impairment.delay.count() > 0 || impairment.jitter.count() > 0;

@@ -114,8 +114,6 @@ class Server {
  private:
   static constexpr Duration kDrain = 5s;
 
-  std::uint16_t port() const { return options_.listen != 0 ? options_.listen : service_.port; }
-
   // Nothing of it touches the machine: what is wrong here is the user's choice.
   Expected<void, std::string> configure() {
     auto engine = runtime::Engine::create(session_.engine_options());
@@ -135,12 +133,12 @@ class Server {
 
   Expected<void, std::string> listen() {
     ListenSpec spec;
-    spec.port = port();
+    spec.port = options_.listen;
     spec.options = options_.connection;
     for (unsigned w = 0; w < group_->workers(); ++w) {
       const auto listening = group_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
       if (!listening)
-        return unexpected(fmt::format("cannot listen on port {}: {}", port(), describe(listening.error())));
+        return unexpected(fmt::format("cannot listen on port {}: {}", options_.listen, describe(listening.error())));
     }
     return {};
   }
@@ -150,8 +148,8 @@ class Server {
     for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
     for (const auto& described : engine_->snapshot().ports) fmt::print(stderr, "{}\n", described.description);
     fmt::print(stderr, "{}try:        {}\n", kernel_side(engine_->interface(*group_), options_),
-               exercise(service_, options_, port()));
-    fmt::print(stderr, "listening {}   ^C to stop\n", listening_on(options_, port()));
+               exercise(service_, options_, options_.listen));
+    fmt::print(stderr, "listening {}   ^C to stop\n", listening_on(options_, options_.listen));
     std::fflush(stderr);
   }
 
@@ -194,8 +192,11 @@ int serve_http(const Options& options, Signals& signals) {
   return Server<HttpApp>{Command::kHttp, options, signals, make_app}.run();
 }
 
-// The tap that curl on the same machine reaches, both sides with addresses.
-void fill_in_defaults(Options& options) {
+// What was not given, as the result will show it.
+void fill_in_defaults(Options& options, Command command) {
+  if (options.listen == 0) options.listen = service_of(command).port;
+  options.workers = options.stack_cores();
+  // The tap that curl on the same machine reaches, both sides with addresses.
   constexpr const char* kTap = "tap:name=plx0,kernel=198.18.0.1/24,kernel=2001:2::1/64";
   if (options.port.empty()) options.port = kTap;
   if (!options.shard.addresses.empty()) return;
@@ -207,7 +208,7 @@ void fill_in_defaults(Options& options) {
 
 int serve(Command command, const Options& given, Signals& signals) {
   Options options = given;
-  fill_in_defaults(options);
+  fill_in_defaults(options, command);
   switch (command) {
     case Command::kHttp:
       return serve_http(options, signals);

@@ -60,13 +60,6 @@ std::string Session::title() const {
   return text;
 }
 
-unsigned Session::workers() const {
-  if (options_.workers != 0) return options_.workers;
-  const auto cores = static_cast<unsigned>(options_.cores.size());
-  if (options_.pipeline) return cores > 1 ? cores - 1 : 1;
-  return std::max(cores, 1u);
-}
-
 runtime::EngineOptions Session::engine_options() const {
   runtime::EngineOptions engine;
   engine.hugepages = options_.hugepages;
@@ -81,7 +74,7 @@ runtime::EngineOptions Session::engine_options() const {
 runtime::GroupOptions Session::group_options(const std::string& port) const {
   runtime::GroupOptions group;
   group.port = port;
-  group.workers = workers();
+  group.workers = options_.stack_cores();
   group.pipeline = options_.pipeline;
   group.shard = options_.shard;
   group.mtu = options_.shard.mtu;

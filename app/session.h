@@ -47,8 +47,6 @@ class Session {
   runtime::EngineOptions engine_options() const;
   // `workers` and `pipeline` from the options, or one worker where a subcommand says so.
   runtime::GroupOptions group_options(const std::string& port) const;
-  // Stack cores that the options ask for.
-  unsigned workers() const;
   const Options& options() const { return options_; }
 
   // What a run counts, read once a second.

@@ -276,6 +276,15 @@ TEST(Options, TheDemoRunsOverAPairAndOverNothingElse) {
   }
 }
 
+TEST(Options, AWorkerIsForEachCoreButThatOfAPipeline) {
+  const auto workers = [](const std::vector<Setting>& line) { return options_of(line).stack_cores(); };
+  EXPECT_EQ(workers({}), 1u);
+  EXPECT_EQ(workers({given("cores", "0,1,2")}), 3u);
+  EXPECT_EQ(workers({given("cores", "0,1,2"), given("pipeline", "on")}), 2u);
+  EXPECT_EQ(workers({given("cores", "0"), given("pipeline", "on")}), 1u);
+  EXPECT_EQ(workers({given("cores", "0"), given("workers", "4")}), 4u);
+}
+
 TEST(Options, EveryImpairmentImpairs) {
   EXPECT_FALSE(Options{}.impaired());
   EXPECT_FALSE(options_of({given("impair", "seed=7,reorder_delay=2ms")}).impaired());

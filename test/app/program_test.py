@@ -206,6 +206,13 @@ class Serve(unittest.TestCase):
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
 
 
+    def test_the_result_shows_what_was_resolved(self):
+        core = str(min(os.sched_getaffinity(0)))
+        config = self.serve()[1]["config"]
+        self.assertEqual((config["listen"], config["workers"]), (80, 1))
+        config = self.serve("--listen", "8080", "--cores", f"{core},{core},{core}", "--pipeline")[1]["config"]
+        self.assertEqual((config["listen"], config["workers"]), (8080, 2))
+
     def test_a_line_a_second_goes_to_standard_error(self):
         lines = [line for line in self.serve("--duration", "1200ms")[0].stderr.splitlines() if re.match(r" +[0-9]+ s +[0-9]+/s  open ", line)]
         self.assertEqual(len(lines), 2, lines)
