@@ -8,6 +8,7 @@
 #include "http_content.h"
 #include "http_server.h"
 #include "judge.h"
+#include "serve_setup.h"
 #include "session.h"
 #include "stream_apps.h"
 
@@ -57,18 +58,6 @@ std::string exercise(const Service& service, const Options& options, std::uint16
   const std::string usual = ":80/";
   if (port == 80 && text.find(usual) != std::string::npos) text.replace(text.find(usual), usual.size(), "/");
   return text;
-}
-
-// What the user types on the kernel's side of a tap whose side has no address yet.
-std::string kernel_side(const std::string& interface, const Options& options) {
-  if (interface.empty() || options.port.find("kernel=") != std::string::npos) return {};
-  const IpPrefix& ours = options.shard.addresses.front().prefix;
-  const IpAddress& address = ours.address;
-  IpPrefix other{address.plus(1), ours.length};
-  if (address.is_v4() && (address.v4_host_order() & 0xff) > 1)
-    other.address = IpAddress::v4(address.v4_host_order() - 1);
-  return fmt::format("kernel side: ip addr add {} dev {} && ip link set {} up\n", to_string(other), interface,
-                     interface);
 }
 
 template <class A>
@@ -147,8 +136,7 @@ class Server {
     if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
     for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
     for (const auto& described : engine_->snapshot().ports) fmt::print(stderr, "{}\n", described.description);
-    fmt::print(stderr, "{}try:        {}\n", kernel_side(engine_->interface(*group_), options_),
-               exercise(service_, options_, options_.listen));
+    fmt::print(stderr, "{}try:        {}\n", kernel_side_hint(options_), exercise(service_, options_, options_.listen));
     fmt::print(stderr, "listening {}   ^C to stop\n", listening_on(options_, options_.listen));
     std::fflush(stderr);
   }
@@ -192,23 +180,11 @@ int serve_http(const Options& options, Signals& signals) {
   return Server<HttpApp>{Command::kHttp, options, signals, make_app}.run();
 }
 
-// What was not given, as the result will show it.
-void fill_in_defaults(Options& options, Command command) {
-  if (options.listen == 0) options.listen = service_of(command).port;
-  options.workers = options.stack_cores();
-  // The tap that curl on the same machine reaches, both sides with addresses.
-  constexpr const char* kTap = "tap:name=plx0,kernel=198.18.0.1/24,kernel=2001:2::1/64";
-  if (options.port.empty()) options.port = kTap;
-  if (!options.shard.addresses.empty()) return;
-  for (const char* address : {"198.18.0.2/24", "2001:2::2/64"})
-    options.shard.addresses.push_back({*IpPrefix::parse(address), 1});
-}
-
 }  // namespace
 
 int serve(Command command, const Options& given, Signals& signals) {
   Options options = given;
-  fill_in_defaults(options, command);
+  fill_in_defaults(options, service_of(command).port);
   switch (command) {
     case Command::kHttp:
       return serve_http(options, signals);
