@@ -253,14 +253,10 @@ Json time_wait(const Result& r, const CoreSnapshot& all) {
           {"bytes_per_entry", r.time_wait_entry}};
 }
 
-// A TCB, and a flow's share of the table that finds it.
-constexpr std::size_t kIdleConnection = sizeof(tcp::Tcb) + 8;
-
 std::uint64_t mbuf_bytes(const Result& r) {
-  constexpr std::uint64_t kMbuf = 2432;  // struct rte_mbuf, headroom, 2 KiB of data
-  std::uint64_t count = 0;
-  for (const runtime::PortSnapshot& port : r.engine.ports) count += port.mbufs_outstanding;
-  return count * kMbuf;
+  std::uint64_t bytes = 0;
+  for (const runtime::PortSnapshot& port : r.engine.ports) bytes += port.pool_bytes;
+  return bytes;
 }
 
 Json memory(const Result& r, const CoreSnapshot& all) {
@@ -271,7 +267,7 @@ Json memory(const Result& r, const CoreSnapshot& all) {
           {"buffers_bytes", all.memory.buffers},
           {"ports_bytes", all.memory.ports},
           {"mbuf_bytes", mbuf_bytes(r)},
-          {"bytes_per_idle_connection", kIdleConnection}};
+          {"bytes_per_idle_connection", r.idle_connection}};
 }
 
 Json cores(const Result& r) {
@@ -446,9 +442,9 @@ std::string summary(const Result& r) {
                       with_commas(all.time_wait), with_commas(w.peak), with_commas(w.entered), with_commas(w.reused),
                       with_commas(w.evicted), r.time_wait_entry);
   text +=
-      fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {} B per idle connection\n", "memory",
+      fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {:.0f} B per idle connection\n", "memory",
                   show_bytes(static_cast<double>(rss_bytes())), show_bytes(static_cast<double>(all.memory.connections)),
-                  show_bytes(static_cast<double>(all.memory.time_wait)), kIdleConnection);
+                  show_bytes(static_cast<double>(all.memory.time_wait)), r.idle_connection);
   text += cores_lines(r);
   text += pairs_line("drops", drops(r.engine));
   if (r.impairment_seed) {

@@ -60,6 +60,7 @@ struct Result {
   std::vector<Sample> series;
   std::optional<std::uint64_t> impairment_seed;  // empty: nothing was impaired
   double time_wait_entry = 0;                    // bytes that an IPv4 connection in TIME-WAIT takes, index included
+  double idle_connection = 0;                    // bytes, its share of the tables included
 };
 
 // What was dropped and why: every reason that occurred, with its count.

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "dpdk/random.h"
+#include "shard/connection_bytes.h"
 #include "units.h"
 
 namespace pollux::app {
@@ -145,6 +146,7 @@ Result Session::result(const std::string& group, Tick last, Duration duration) c
   r.engine = std::move(last.engine);
   r.series = series_;
   r.time_wait_entry = last.time_wait_entry;
+  r.idle_connection = bytes_per_idle_connection(options_.shard.max_connections);
   return r;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "shard/connection_bytes.h"
 #include "two_shards.h"
 #include "wire/build.h"
 
@@ -80,9 +81,7 @@ void established(benchmark::State& state) {
     if (t.client.core().stores().transmissions.size() != 0 || t.server.core().stores().queues.size() != 0)
       state.SkipWithError("idle connections hold side blocks");
   }
-  const double layout =
-      static_cast<double>(Slab<tcp::Tcb>::stride()) + slot_bytes(kEstablished) + sizeof(std::uint32_t);
-  judge(state, "layout", layout, kEstablishedBudget);
+  judge(state, "layout", bytes_per_idle_connection(kEstablished), kEstablishedBudget);
   judge(state, "resident", grown / (2 * kEstablished), kEstablishedBudget);
   judge(state, "ports", ports / kEstablished, 0);
 }

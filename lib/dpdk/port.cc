@@ -517,4 +517,17 @@ std::size_t Port::outstanding() const {
   return count;
 }
 
+std::size_t Port::pool_bytes() const {
+  std::size_t bytes = 0;
+  const auto add_chunk = [](rte_mempool*, void* sum, rte_mempool_memhdr* chunk, unsigned) {
+    *static_cast<std::size_t*>(sum) += chunk->len;
+  };
+  for (const auto* pools : {&pools_, &large_pools_}) {
+    for (rte_mempool* pool : *pools) {
+      if (pool != nullptr) rte_mempool_mem_iter(pool, add_chunk, &bytes);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace pollux::dpdk

@@ -76,6 +76,9 @@ class Port {
   rte_mempool* large_pool(std::uint16_t queue) const { return large_pools_[queue]; }
   // Packets and frames not given back, over all queues; a running port holds some itself.
   std::size_t outstanding() const;
+  // What the packets' memory takes, all queues together. Without huge pages that is more than the packets' sizes: none
+  // of them crosses the end of a page.
+  std::size_t pool_bytes() const;
 
  private:
   Port() = default;

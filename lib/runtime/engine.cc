@@ -463,7 +463,8 @@ EngineSnapshot Engine::snapshot() {
   }
   for (const Team& team : impl_->teams) {
     if (team.port == nullptr) continue;
-    all.ports.push_back({team.options().port, team.port->describe(), team.port->counters(), team.port->outstanding()});
+    all.ports.push_back({team.options().port, team.port->describe(), team.port->counters(), team.port->outstanding(),
+                         team.port->pool_bytes()});
   }
   all.broken_captures = impl_->broken_captures;
   return all;

@@ -60,6 +60,7 @@ struct PortSnapshot {
   std::string description;  // one line: offloads, RSS, queues, MTU
   dpdk::PortCounters counters;
   std::size_t mbufs_outstanding = 0;
+  std::size_t pool_bytes = 0;  // of all its mbufs, used or not
 };
 
 struct EngineSnapshot {

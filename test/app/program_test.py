@@ -95,6 +95,13 @@ class Demo(unittest.TestCase):
                     self.assertEqual(report["states"]["TIME-WAIT"], report["time_wait"]["entries"])
                     self.assertGreater(report["states"]["TIME-WAIT"], 100)
 
+    def test_memory_is_what_was_taken(self):
+        memory = self.demo()[1]["memory"]
+        self.assertGreater(memory["mbuf_bytes"], 2 * 8192 * 4096)  # two ports, a page for each mbuf
+        self.assertLess(memory["mbuf_bytes"], memory["rss_bytes"])
+        self.assertLess(memory["bytes_per_idle_connection"], 256)
+        self.assertGreater(memory["bytes_per_idle_connection"], 192)
+
     def test_one_core_is_enough(self):
         core = str(min(os.sched_getaffinity(0)))
         _, report = self.demo("--cores", core, "--body", "100k", "--clients", "8")

@@ -100,6 +100,17 @@ TEST(Result, NumbersAreThoseOfTheSideTheRunIsAbout) {
   EXPECT_EQ(json["time_wait"]["bytes_per_entry"], 39.5);
 }
 
+TEST(Result, MemoryIsThatOfThePoolsAndTheTables) {
+  Result r = result_of();
+  r.engine.ports.resize(2);
+  r.engine.ports[0].pool_bytes = 1 << 20;
+  r.engine.ports[1].pool_bytes = 2 << 20;
+  r.idle_connection = 232.5;
+  const auto memory = to_json(r)["memory"];
+  EXPECT_EQ(memory["mbuf_bytes"], 3 << 20);
+  EXPECT_EQ(memory["bytes_per_idle_connection"], 232.5);
+}
+
 TEST(Result, ASeedIsShownWhereOneWasGiven) {
   Result r = result_of();
   EXPECT_EQ(to_json(r)["meta"]["seed"], 7);

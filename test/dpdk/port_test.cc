@@ -83,6 +83,18 @@ TEST(Port, MemoryIsEstimatedFromAbove) {
   EXPECT_EQ(port_memory({.queues = 4}, true), 4 * port_memory({.queues = 1}, true));
 }
 
+// The test's EAL is without huge pages: a page of 4 KB holds one mbuf of 2 KB and its headers.
+TEST(Port, ItsPoolsTakeWhatTheirPagesTake) {
+  const auto small = open_ports("net_null5", {.mbufs = 4096, .large_mbufs = 0});
+  ASSERT_EQ(small.size(), 1u);
+  EXPECT_GE(small[0]->pool_bytes(), std::size_t{4096} * 4096);
+  EXPECT_LE(small[0]->pool_bytes(), std::size_t{4096} * 4096 * 11 / 10);
+  EXPECT_LE(small[0]->pool_bytes(), port_memory({.mbufs = 4096, .large_mbufs = 0}, false));
+  const auto with_large = open_ports("net_null6", {.mbufs = 4096, .large_mbufs = 16});
+  ASSERT_EQ(with_large.size(), 1u);
+  EXPECT_GE(with_large[0]->pool_bytes(), small[0]->pool_bytes() + std::size_t{16} * 65536);
+}
+
 TEST(KernelOwns, KnowsLoopback) {
   EXPECT_EQ(kernel_owns(*IpAddress::parse("127.0.0.1")), "lo");
   EXPECT_EQ(kernel_owns(*IpAddress::parse("198.18.255.77")), std::nullopt);
