@@ -20,13 +20,18 @@
 namespace pollux::dpdk {
 namespace {
 
-constexpr std::size_t kHugePageMb = 2;
-constexpr const char* kFreeHugePages = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
+// The sizes that x86 has, and that EAL takes.
+struct HugePageSize {
+  std::size_t mb;
+  const char* directory;
+};
+constexpr HugePageSize kHugePageSizes[] = {{2, "hugepages-2048kB"}, {1024, "hugepages-1048576kB"}};
 
 std::string too_few_huge_pages(std::size_t need_mb, std::size_t free_mb) {
-  const std::size_t pages = (need_mb + kHugePageMb - 1) / kHugePageMb;
+  const std::size_t pages = (need_mb + 1) / 2;
   return "not enough huge pages: this run needs " + std::to_string(need_mb) + " MB, " + std::to_string(free_mb) +
-         " MB are free (" + kFreeHugePages + ")\n  to have them:  sysctl vm.nr_hugepages=" + std::to_string(pages) +
+         " MB are free (" + kHugePagesDirectory +
+         "/*/free_hugepages)\n  to have them:  sysctl vm.nr_hugepages=" + std::to_string(pages) +
          "\n  to do without: --hugepages auto";
 }
 
@@ -143,11 +148,15 @@ std::string start_failed(const EalArguments& arguments, int error) {
 
 }  // namespace
 
-std::size_t free_huge_mb() {
-  std::ifstream file{kFreeHugePages};
-  std::size_t pages = 0;
-  file >> pages;
-  return pages * kHugePageMb;
+std::size_t free_huge_mb(const std::string& directory) {
+  std::size_t mb = 0;
+  for (const HugePageSize& size : kHugePageSizes) {
+    std::ifstream file{directory + "/" + size.directory + "/free_hugepages"};
+    std::size_t pages = 0;
+    file >> pages;
+    mb += pages * size.mb;
+  }
+  return mb;
 }
 
 Expected<EalArguments, std::string> eal_arguments(const EalOptions& options, std::size_t huge_mb) {
@@ -217,7 +226,7 @@ Eal::~Eal() {
 std::string Eal::runtime_directory() const { return rte_eal_get_runtime_dir(); }
 
 std::string Eal::describe() const {
-  if (huge_pages_) return "2 MB huge pages";
+  if (huge_pages_) return "huge pages";
   return "no huge pages, " + std::to_string(memory_mb_) + " MB";
 }
 

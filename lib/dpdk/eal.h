@@ -43,7 +43,7 @@ class Eal {
   const std::vector<std::string>& arguments() const { return arguments_; }
   // Where telemetry and shared files are.
   std::string runtime_directory() const;
-  // "2 MB huge pages (in memory)", "no huge pages, 256 MB".
+  // "huge pages", "no huge pages, 256 MB".
   std::string describe() const;
 
  private:
@@ -62,8 +62,10 @@ struct EalArguments {
 };
 Expected<EalArguments, std::string> eal_arguments(const EalOptions& options, std::size_t free_huge_mb);
 
-// Free huge pages of 2 MB, in MB. Said by the kernel at this moment; others may take them.
-std::size_t free_huge_mb();
+inline constexpr const char* kHugePagesDirectory = "/sys/kernel/mm/hugepages";
+
+// Free huge pages of 2 MB and of 1 GB, in MB. Said by the kernel at this moment; others may take them.
+std::size_t free_huge_mb(const std::string& directory = kHugePagesDirectory);
 
 // The last lines DPDK logged that matter (errors and warnings), for quoting in an error text.
 std::string recent_dpdk_log(std::size_t lines = 4);

@@ -55,7 +55,7 @@ class Engine {
   Instant now();
   // What the user should know though it is no error: "3 pollers share 2 CPUs ...".
   const std::vector<std::string>& notes() const { return notes_; }
-  // "2 MB huge pages (in memory)"; then one line per port.
+  // "huge pages"; then one line per port.
   std::string describe() const;
   // The kernel's interface behind a group's port, or empty; the MAC address of the port.
   std::string interface(const GroupBase& group) const;

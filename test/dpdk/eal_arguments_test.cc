@@ -1,5 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "dpdk/eal.h"
 
@@ -79,6 +83,23 @@ TEST(EalArguments, AFilePrefixSharesAndTelemetryIsAskedFor) {
   EXPECT_THAT(words, Contains("--file-prefix=plx"));
   EXPECT_THAT(words, Not(Contains("--in-memory")));
   EXPECT_THAT(words, Not(Contains("--no-telemetry")));
+}
+
+TEST(FreeHugeMb, CountsPagesOfBothSizes) {
+  const std::filesystem::path folder =
+      std::filesystem::path{testing::TempDir()} / ("pollux-huge-" + std::to_string(getpid()));
+  const auto set = [&](const char* size, const char* free) {
+    std::filesystem::create_directories(folder / size);
+    std::ofstream{folder / size / "free_hugepages"} << free << "\n";
+  };
+  EXPECT_EQ(free_huge_mb(folder), 0u);
+  set("hugepages-2048kB", "3");
+  EXPECT_EQ(free_huge_mb(folder), 6u);
+  set("hugepages-1048576kB", "2");
+  EXPECT_EQ(free_huge_mb(folder), 2054u);
+  set("hugepages-2048kB", "0");
+  EXPECT_EQ(free_huge_mb(folder), 2048u);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
