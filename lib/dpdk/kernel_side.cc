@@ -4,9 +4,12 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -102,6 +105,18 @@ std::optional<std::string> kernel_owns(const IpAddress& address) {
     if (address_of(entry->ifa_addr) == address) return entry->ifa_name;
   }
   return std::nullopt;
+}
+
+std::optional<std::uint16_t> interface_mtu(const std::string& interface) {
+  ifreq request{};
+  if (interface.empty() || interface.size() >= sizeof request.ifr_name) return std::nullopt;
+  interface.copy(request.ifr_name, interface.size());
+  const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (any < 0) return std::nullopt;
+  const int failed = ioctl(any, SIOCGIFMTU, &request);
+  close(any);
+  if (failed != 0) return std::nullopt;
+  return static_cast<std::uint16_t>(std::clamp(request.ifr_mtu, 0, UINT16_MAX));
 }
 
 std::string kernel_interfaces() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@ Expected<void, std::string> set_up_kernel_side(const std::string& interface, con
 // The interface of this machine's kernel that has `address`, if any: two owners of
 // one address answer each other's segments with RST.
 std::optional<std::string> kernel_owns(const IpAddress& address);
+
+// The MTU of an interface of the kernel's; nullopt: there is none of that name.
+std::optional<std::uint16_t> interface_mtu(const std::string& interface);
 
 // Network interfaces the kernel knows, for error texts: "lo eth0".
 std::string kernel_interfaces();

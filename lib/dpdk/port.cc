@@ -354,6 +354,9 @@ Done Port::configure(PortConfig& config) {
                       " of port " + name_);
   }
 
+  // The interface is the kernel's, and so is its MTU: we keep to it, and set none.
+  if (kind_ == PortKind::kAfPacket) config.mtu = std::min(config.mtu, interface_mtu(interface_).value_or(config.mtu));
+
   rte_eth_conf conf{};
   conf.rxmode.mtu = config.mtu;
   features_.mtu = config.mtu;
@@ -418,7 +421,10 @@ Done Port::set_up_queues(const PortConfig& config) {
 }
 
 Done Port::run(const PortConfig& config) {
-  if (driver_ == "net_tap" || driver_ == "net_af_packet") rte_eth_dev_set_mtu(id_, config.mtu);
+  if (driver_ == "net_tap") {
+    if (const int error = rte_eth_dev_set_mtu(id_, config.mtu); error != 0)
+      return unexpected(failure("set the MTU", error));
+  }
   if (const int error = rte_eth_dev_start(id_); error != 0) return unexpected(failure("start the queues", error));
   if (config.promiscuous) rte_eth_promiscuous_enable(id_);
   // Neighbour solicitations come to multicast addresses. Drivers that cannot say so deliver them anyway.

@@ -95,6 +95,18 @@ TEST(Port, ItsPoolsTakeWhatTheirPagesTake) {
   EXPECT_GE(with_large[0]->pool_bytes(), small[0]->pool_bytes() + std::size_t{16} * 65536);
 }
 
+// The interface stays the kernel's, whose MTU other programs count on.
+TEST(Port, AnInterfaceOfTheKernelKeepsItsMtu) {
+  const auto mtu = interface_mtu("lo");
+  ASSERT_TRUE(mtu);
+  ASSERT_GT(*mtu, 1500);
+  const std::string error = error_of("afpacket:lo");
+  if (error.find("CAP_NET_RAW") != std::string::npos) GTEST_SKIP() << error;
+  EXPECT_EQ(error, "");
+  EXPECT_EQ(interface_mtu("lo"), mtu);
+  EXPECT_EQ(interface_mtu("nosuch0"), std::nullopt);
+}
+
 TEST(KernelOwns, KnowsLoopback) {
   EXPECT_EQ(kernel_owns(*IpAddress::parse("127.0.0.1")), "lo");
   EXPECT_EQ(kernel_owns(*IpAddress::parse("198.18.255.77")), std::nullopt);
