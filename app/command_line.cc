@@ -37,6 +37,15 @@ std::string commands_help() {
   return text;
 }
 
+// The bits of all commands that begin with `serve`.
+constexpr unsigned kServers = [] {
+  unsigned bits = 0;
+  for (const CommandRow& row : kCommands) {
+    if (row.words.starts_with(kServe)) bits |= static_cast<unsigned>(row.command);
+  }
+  return bits;
+}();
+
 std::string general_help() {
   return fmt::format(
       "Pollux {}: a complete TCP endpoint on DPDK\n\nUsage: pollux SUBCOMMAND [options] [-- EAL "
@@ -81,7 +90,7 @@ struct Found {
 Expected<Found, std::string> find_command(std::span<const std::string> words) {
   const bool is_serve = words[0] == kServe;
   if (is_serve && (words.size() < 2 || words[1].starts_with('-'))) {
-    return unexpected("serve what? http, echo, discard or chargen" + help_hint(""));
+    return unexpected("serve what? http, echo, discard or chargen" + help_hint(kServe));
   }
   const std::string name = is_serve ? words[0] + " " + words[1] : words[0];
   for (const CommandRow& row : kCommands) {
@@ -107,11 +116,15 @@ Expected<Found, std::string> find_command(std::span<const std::string> words) {
 // CLI11's parser over our table.
 class Parser {
  public:
-  explicit Parser(const CommandRow& row) : row_{row}, app_{std::string{row.help}, "pollux " + std::string{row.words}} {
+  explicit Parser(const CommandRow& row)
+      : Parser{row.words, std::string{row.help}, static_cast<unsigned>(row.command)} {}
+  // For what is the same for several commands; `commands`: their bits.
+  Parser(std::string_view words, std::string help, unsigned commands)
+      : words_{words}, app_{std::move(help), "pollux " + std::string{words}} {
     app_.allow_extras();
     app_.footer("What follows a final -- goes to DPDK's EAL.");
     for (const OptionSpec& spec : option_table()) {
-      if (spec.is_for(row.command)) add(spec);
+      if ((spec.commands & commands) == commands) add(spec);
     }
   }
 
@@ -123,7 +136,7 @@ class Parser {
     try {
       app_.parse(words);
     } catch (const CLI::ParseError& error) {
-      return unexpected(error.what() + help_hint(row_.words));
+      return unexpected(error.what() + help_hint(words_));
     }
     if (const auto extras = app_.remaining(); !extras.empty()) return unexpected(unknown(extras));
     std::vector<Setting> settings;
@@ -167,17 +180,17 @@ class Parser {
     const auto dashed = std::find_if(extras.begin(), extras.end(),
                                      [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
     if (dashed == extras.end()) {
-      return fmt::format("`{}` is not an option, and `pollux {}` takes nothing else{}", extras.front(), row_.words,
-                         help_hint(row_.words));
+      return fmt::format("`{}` is not an option, and `pollux {}` takes nothing else{}", extras.front(), words_,
+                         help_hint(words_));
     }
     const std::string word = dashed->substr(0, dashed->find('='));
     const std::string_view bare = std::string_view{word}.substr(std::min(word.find_first_not_of('-'), word.size()));
     std::vector<std::string_view> names{"help"};
     for (const auto& [spec, given] : given_) names.push_back(spec->name);
-    return fmt::format("there is no option `{}`{}{}", word, did_you_mean(bare, names, "--"), help_hint(row_.words));
+    return fmt::format("there is no option `{}`{}{}", word, did_you_mean(bare, names, "--"), help_hint(words_));
   }
 
-  const CommandRow& row_;
+  std::string_view words_;
   CLI::App app_;
   std::vector<std::pair<const OptionSpec*, std::unique_ptr<Given>>> given_;
 };
@@ -192,6 +205,15 @@ Expected<Options, std::string> with_file(const std::vector<Setting>& line, Comma
     file = std::move(*read);
   }
   return resolve(file, line);
+}
+
+// What there is to serve, and the options that all of it takes.
+std::string serve_help() {
+  std::string text = "Servers, each with the options below and some of its own:\n";
+  for (const CommandRow& row : kCommands) {
+    if (row.words.starts_with(kServe)) text += fmt::format("\n  pollux {:<16}{}", row.words, row.help);
+  }
+  return Parser{"serve http|echo|discard|chargen", std::move(text), kServers}.help();
 }
 
 bool asks_for_help(std::string_view word) { return word == "--help" || word == "-h" || word == "help"; }
@@ -209,7 +231,7 @@ Expected<CommandLine, std::string> parse_command_line(std::span<const std::strin
   if (words[0].starts_with('-')) {
     return unexpected(fmt::format("`{}` stands where a subcommand should{}", words[0], help_hint("")));
   }
-  if (words[0] == kServe && words.size() > 1 && asks_for_help(words[1])) return printed(general_help());
+  if (words[0] == kServe && words.size() > 1 && asks_for_help(words[1])) return printed(serve_help());
   const auto found = find_command(words);
   if (!found) return unexpected(found.error());
   const auto end = std::find(words.begin(), words.end(), "--");

@@ -73,6 +73,21 @@ TEST(CommandLine, HelpIsThereOnEveryLevelAndNamesEveryOption) {
   for (const TcpKey& key : tcp_keys()) EXPECT_NE(line_of("--help tcp").text.find(key.name), std::string::npos);
 }
 
+TEST(CommandLine, ServeAloneExplainsWhatAllServersHave) {
+  const std::string text = line_of("serve --help").text;
+  for (const char* server : {"serve http", "serve echo", "serve discard", "serve chargen"}) {
+    EXPECT_NE(text.find(server), std::string::npos) << text;
+  }
+  constexpr unsigned kServers = 2 | 4 | 8 | 16;
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.name == "port") continue;  // the demo has another of that name
+    EXPECT_EQ(text.find("--" + std::string{spec.name} + " ") != std::string::npos,
+              (spec.commands & kServers) == kServers)
+        << spec.name;
+  }
+  EXPECT_NE(text.find("--port SPEC"), std::string::npos) << text;
+}
+
 TEST(CommandLine, AMisspeltSubcommandIsAnErrorWithASuggestion) {
   EXPECT_NE(error_of("dmeo").find("`demo`"), std::string::npos) << error_of("dmeo");
   EXPECT_NE(error_of("sevre http").find("`serve`"), std::string::npos) << error_of("sevre http");

@@ -50,7 +50,7 @@ class Usage(unittest.TestCase):
                 self.assertEqual(result.stdout, "")
 
     def test_help_and_version_are_0_and_on_standard_output(self):
-        for words in (("--help",), ("--version",), ("demo", "--help"), ("serve", "http", "--help"), ("--help", "tcp")):
+        for words in (("--help",), ("--version",), ("demo", "--help"), ("serve", "--help"), ("serve", "http", "--help"), ("--help", "tcp")):
             with self.subTest(words=words):
                 result = run(*words)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
