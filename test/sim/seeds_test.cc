@@ -43,7 +43,7 @@ void expect_pass(std::uint64_t seed, const Outcome& outcome) {
 }
 
 TEST(Seeds, EveryWorldComesToAGoodEnd) {
-  const std::uint64_t first = number_from("TEST_SEED", 1);
+  const std::uint64_t first = number_from("TEST_SEED", number_from("POLLUX_SIM_FIRST", 1));
   const std::uint64_t count = std::getenv("TEST_SEED") != nullptr ? 1 : number_from("POLLUX_SIM_SEEDS", 200);
   const auto tell_and_exit = [](int signal) {
     tell_seed(signal);
