@@ -198,10 +198,11 @@ void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
   out.text_size = size;
 }
 
-// An acknowledgment rides on every segment.
+// An acknowledgment rides on every segment but a probe: its number makes the peer drop it unread, and were both sides
+// probing, neither would ever hear of what the other has taken.
 void Tcb::note_sent(const Outgoing& out, Env& env) {
   ++env.counters.segments_sent;
-  if (!out.flags.ack) return;
+  if (!out.flags.ack || out.seq < snd_.una) return;
   if (marks_.repeats > 0) {
     --marks_.repeats;
   } else {

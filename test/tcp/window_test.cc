@@ -160,6 +160,19 @@ TEST(Window, ProbeBringsOutAnAck) {  // one before SND.UNA: unacceptable, so it 
   c.expect_sent(ack(1).seq(0));
 }
 
+// 3.10.7.4, first: the peer drops what is not acceptable, the acknowledgment in it too.
+TEST(Window, ProbePaysNoAcknowledgmentThatIsOwed) {
+  TestConnection c = established({.peer = {.wnd = 0}});
+  c.user_sends("hello");
+  c.sleep(kRto - 10ms);
+  c.peer_sends(data("x").seq(1).ack(1).wnd(0));
+  c.expect_nothing_sent();
+  c.sleep(10ms);
+  c.expect_sent(ack(2).seq(0));  // the probe
+  c.sleep(30ms);
+  c.expect_sent(ack(2).seq(1));  // the delayed ACK
+}
+
 TEST(Window, ProbeIntervalHasALimit) {
   TestConnection c = established({.peer = {.wnd = 0}});
   c.user_sends("hello");
