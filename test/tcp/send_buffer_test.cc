@@ -110,6 +110,33 @@ TEST(SendBuffer, ReferenceIsAllOrNothing) {
   buffer.clear(store);
 }
 
+// One connection whose peer takes nothing must not keep every other from sending.
+TEST(SendBuffer, LastEighthOfTheBlocksIsForBuffersThatHoldNothing) {
+  SliceStore store{64, 16};
+  SendBuffer greedy;
+  SendBuffer other;
+  EXPECT_EQ(greedy.append_copy(store, bytes_of(pattern(20 * Block::kSize))), 14 * Block::kSize);
+  EXPECT_EQ(greedy.append_copy(store, bytes_of("x")), 0u);
+  EXPECT_EQ(other.append_copy(store, bytes_of(pattern(2 * Block::kSize))), Block::kSize);
+  greedy.drop_front(store, 3 * Block::kSize);
+  EXPECT_EQ(greedy.append_copy(store, bytes_of(pattern(20 * Block::kSize))), 2 * Block::kSize);
+  greedy.clear(store);
+  other.clear(store);
+}
+
+TEST(SendBuffer, LastEighthOfTheSlicesIsForBuffersThatHoldNothing) {
+  SliceStore store{16, 16};
+  SendBuffer greedy;
+  SendBuffer other;
+  for (int i = 0; i < 14; ++i) ASSERT_TRUE(greedy.append_reference(store, bytes_of("x")));
+  EXPECT_FALSE(greedy.append_reference(store, bytes_of("x")));
+  EXPECT_EQ(greedy.append_copy(store, bytes_of("x")), 0u);
+  EXPECT_TRUE(other.append_reference(store, bytes_of("x")));
+  EXPECT_FALSE(other.append_reference(store, bytes_of("x")));
+  greedy.clear(store);
+  other.clear(store);
+}
+
 // A copy after a reference must not be written into the application's memory.
 TEST(SendBuffer, CopyNeverGrowsAReference) {
   SliceStore store{3, 3};
@@ -142,7 +169,7 @@ TEST(SendBuffer, ClearGivesEverythingBack) {
 // CVE-2019-11477: how small the segments are in which text is sent or acknowledged
 // must not cost memory.
 TEST(SendBuffer, SendingByteByByteCostsNothing) {
-  SliceStore store{32, 32};
+  SliceStore store{40, 40};
   SendBuffer buffer;
   const std::string text = pattern(64 * 1024);
   ASSERT_EQ(buffer.append_copy(store, bytes_of(text)), text.size());
@@ -225,13 +252,13 @@ class Model {
     const std::string& text = application_.emplace_back(pattern(size, position_));
     std::uint32_t taken = size;
     if (reference) {
-      const bool had_room = !store_.slices.full();
+      const bool had_room = buffer_.empty() ? !store_.slices.full() : !SliceStore::crowded(store_.slices);
       const bool done = buffer_.append_reference(store_, bytes_of(text));
       RC_ASSERT(done == (had_room || size == 0));
       if (!done) taken = 0;
     } else {
       taken = buffer_.append_copy(store_, bytes_of(text));
-      RC_ASSERT(taken == size || store_.blocks.full() || store_.slices.full());
+      RC_ASSERT(taken == size || SliceStore::crowded(store_.blocks) || SliceStore::crowded(store_.slices));
     }
     position_ += taken;
     text_ += text.substr(0, taken);
