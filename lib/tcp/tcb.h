@@ -425,8 +425,10 @@ class Tcb {
   Transmission& begin_transmission(Env& env);
   void end_transmission_if_idle(Env& env);
   void drop_unread(Env& env);
+  void drop_transmission(Env& env);
   ReceiveQueue* begin_queue(Env& env);
   void end_queue_if_empty(Env& env);
+  void drop_queue(Env& env);
 
   static constexpr std::uint32_t kNone = 0xffffffff;
   static constexpr std::uint8_t kDiffServ = 0xfc;  // RFC 2474; the lower two bits are ECN's

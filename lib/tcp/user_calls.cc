@@ -241,20 +241,20 @@ void Tcb::enter(State next, Env& env) {
   }
 }
 
-// The connection is over. What was queued in either direction is gone with it.
+// The connection is over. What was queued in either direction is gone with it; but where both sides had closed, and
+// nobody gave up, the application may still read what has come, which is everything.
 void Tcb::end(Reason reason, Env& env) {
-  const bool all_read = unread(env) == 0;
+  const bool both_closed = sending_is_closed(state_) && peer_has_closed(state_);
   const bool told = state_ == State::kTimeWait && !events_.closed;  // "closed" is the last event, and comes once
   enter(State::kClosed, env);
   deadlines_.clear_all();
   marks_ = {};
   if (!told) reason_ = reason;
-  if (reason != Reason::kFinished) {
+  drop_transmission(env);
+  if (!both_closed || (reason != Reason::kFinished && reason != Reason::kReset)) {
     set(kEofPending, false);
     events_ = {};
-    release(env);
-  } else if (all_read) {
-    release(env);
+    drop_queue(env);
   }
   events_.closed = !told;
 }
@@ -278,16 +278,24 @@ Events Tcb::poll_beginnings() {
 }
 
 void Tcb::release(Env& env) {
-  if (Transmission* tx = transmission(env)) {
-    tx->buffer.clear(env.stores.slices);
-    env.stores.transmissions.free(transmission_);
-    transmission_ = kNone;
-  }
-  if (ReceiveQueue* q = queue(env)) {
-    q->clear(env.stores.held);
-    env.stores.queues.free(queue_);
-    queue_ = kNone;
-  }
+  drop_transmission(env);
+  drop_queue(env);
+}
+
+void Tcb::drop_transmission(Env& env) {
+  Transmission* tx = transmission(env);
+  if (tx == nullptr) return;
+  tx->buffer.clear(env.stores.slices);
+  env.stores.transmissions.free(transmission_);
+  transmission_ = kNone;
+}
+
+void Tcb::drop_queue(Env& env) {
+  ReceiveQueue* q = queue(env);
+  if (q == nullptr) return;
+  q->clear(env.stores.held);
+  env.stores.queues.free(queue_);
+  queue_ = kNone;
 }
 
 // There are as many Transmissions as TCBs, so there always is one.

@@ -116,5 +116,36 @@ TEST(CloseReasons, UnreadTextInLastAckCanBeReadToTheEnd) {
   EXPECT_TRUE(events.closed);
 }
 
+// 3.10.7.4, second: in CLOSING and LAST-ACK no queue is flushed; all that the peer had to say is here.
+TEST(CloseReasons, UnreadTextOutlivesAResetWhereBothHaveClosed) {
+  for (const bool peer_first : {false, true}) {
+    TestConnection c = established({.application_reads = false});
+    if (!peer_first) c.user_shuts_down();
+    c.peer_sends(data("tail").fin().seq(1).ack(1));
+    if (peer_first) c.user_shuts_down();
+    c.take_all_sent();
+    ASSERT_EQ(c.state(), peer_first ? State::kLastAck : State::kClosing);
+    EXPECT_EQ(c.peer_sends(rst().seq(6)), Verdict::kConnectionReset);
+    EXPECT_EQ(c.state(), State::kClosed);
+    EXPECT_FALSE(c.events().closed) << "not before the end of file";
+    EXPECT_EQ(c.read(100), "tail");
+    const Events events = c.events();
+    EXPECT_TRUE(events.eof);
+    EXPECT_TRUE(events.closed);
+    EXPECT_EQ(c.reason(), Reason::kReset) << "our FIN was never acknowledged";
+    EXPECT_TRUE(c.holds_no_memory());
+  }
+}
+
+// 3.10.7.4, second: "All segment queues should be flushed."
+TEST(CloseReasons, UnreadTextIsGoneWithAResetInCloseWait) {
+  TestConnection c = established({.application_reads = false});
+  c.peer_sends(data("tail").fin().seq(1).ack(1));
+  c.peer_sends(rst().seq(6));
+  EXPECT_TRUE(c.events().closed);
+  EXPECT_EQ(c.read(100), "");
+  EXPECT_TRUE(c.holds_no_memory());
+}
+
 }  // namespace
 }  // namespace pollux::tcp::test
