@@ -170,7 +170,7 @@ void WireOracle::judge_ack(int host, Direction& d, const WireView& v, Instant no
   }
   d.edge = std::max(d.edge, ack + window);
   if (d.ack_owed_since && ack >= std::min(have, d.edge)) {
-    if (now - *d.ack_owed_since > kLatestAck + kSlack && !excused_[static_cast<std::size_t>(host)]) {
+    if (now - *d.ack_owed_since > kLatestAck + kSlack && !excused_[static_cast<std::size_t>(host)] && !d.late_text) {
       complain("an acknowledgment more than 500 ms late", v);
     }
     d.ack_owed_since.reset();
@@ -266,7 +266,11 @@ void WireOracle::take_delivery(Direction& d, const WireView& v, Instant now) {
       if (d.peer_fin && d.acked > *d.peer_fin) d.answer_owed = false;  // LAST-ACK is over, nobody is left to answer
     }
     const unsigned shift = d.scaled() && !v.syn ? *d.peer->wind_shift : 0u;
-    d.peer_edge = std::max(d.peer_edge, ack + (std::uint64_t{v.wnd} << shift));
+    const std::uint64_t window = std::uint64_t{v.wnd} << shift;
+    d.peer_edge = std::max(d.peer_edge, ack + window);
+    if (ack > d.una) d.max_wnd = std::max(d.max_wnd, window);
+    d.una = std::max(d.una, ack);
+    if (ack + d.max_wnd < d.una && !v.text.empty()) d.late_text = true;  // RFC 5961, 5.2: "MUST be discarded"
   }
   // RFC 7323, 4.3: TS.Recent may come from a segment that begins at or before Last.ACK.sent.
   if (v.ts && (v.syn || behind(from) || from <= d.acked)) {

@@ -107,6 +107,9 @@ class WireOracle {
     std::uint64_t acked = 0;                // highest acknowledgment sent, as an offset from IRS
     std::uint64_t edge = 0;                 // highest right edge offered
     std::uint64_t peer_edge = 0;            // highest right edge delivered to us, as an offset from ISS
+    std::uint64_t una = 0;                  // highest acknowledgment delivered to us, as an offset from ISS
+    std::uint64_t max_wnd = 0;              // largest window that came with a new one: MAX.SND.WND of RFC 5961, 5.2
+    bool late_text = false;                 // text came that may have been thrown away for its old acknowledgment
     std::optional<std::uint32_t> ts_limit;  // the newest TSval that may be echoed
     std::uint32_t last_tsval = 0;
     std::uint32_t last_tsecr = 0;
