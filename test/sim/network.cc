@@ -254,6 +254,16 @@ std::optional<Stream> Network::stream_of(const WireView& v) {
   return flow->sides[flow->key == key ? 0 : 1].stream;
 }
 
+// Whether both FINs were taken and TIME-WAIT is over; the application may not have read everything yet, and hear of the
+// end later.
+bool Network::is_finished(const Side& side) const {
+  if (side.closed) return side.reason == tcp::Reason::kFinished;
+  const ShardCore& there = core(side.host);
+  const std::uint32_t index = there.find(side.id);
+  return index != ShardCore::kNone && there.tcb(index).state() == tcp::State::kClosed &&
+         there.tcb(index).reason() == tcp::Reason::kFinished;
+}
+
 // What an application may be told at the end, by what both sides did.
 void Network::judge_end(const Side& side) {
   const Flow& flow = *side.flow;
@@ -272,7 +282,7 @@ void Network::judge_end(const Side& side) {
       return;
     case tcp::Reason::kReset: {
       // The peer may be gone for good: then its last acknowledgment was lost, and we have everything.
-      const bool peer_done = peer.closed && peer.reason == tcp::Reason::kFinished && side.eof && side.shut;
+      const bool peer_done = is_finished(peer) && side.eof && side.shut;
       if (!peer.rude && !side.rude && !peer_done && !flow.may_fail) fail("reset, which nobody asked for" + who);
       return;
     }

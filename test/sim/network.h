@@ -190,6 +190,7 @@ class Network {
   void turn(int host);
   void run_due();
   void excuse_what_may_be(int host);
+  bool is_finished(const Side& side) const;
   void check_timers(int host);
   void check_connections(int host);
   void note_before_transmit(int host);
