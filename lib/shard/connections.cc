@@ -124,6 +124,7 @@ std::uint32_t ShardCore::new_tcb(std::uint64_t hash) {
 // From here on segments and handles find it.
 void ShardCore::enrol(std::uint32_t index, std::uint64_t hash) {
   CHECK(flows_.insert(hash, index));
+  tcbs_[index].in_flow_table = true;
   tcbs_[index].generation = next_generation_;
   generation_at(index) = next_generation_;
   if (++next_generation_ == 0) next_generation_ = 1;
@@ -133,6 +134,7 @@ void ShardCore::settle(std::uint32_t index) {
   tcp::Tcb& tcb = tcbs_[index];
   const bool quiet = !tcb.wants_to_transmit() && !tcb.has_events() && !tcb.in_ready_list;
   if (quiet && tcb.state() == tcp::State::kClosed) return destroy(index);
+  if (tcb.state() == tcp::State::kClosed && !tcb.wants_to_transmit() && !tcb.in_ready_list) give_up_key(index);
   if (quiet && tcb.state() == tcp::State::kTimeWait && tcb.unread(env_) == 0) return to_time_wait(index);
   if (tcb.wants_to_transmit() && !tcb.in_ready_list) push_ready(index);
   if (const auto due = tcb.next_deadline(env_.now);
@@ -142,14 +144,27 @@ void ShardCore::settle(std::uint32_t index) {
 }
 
 void ShardCore::destroy(std::uint32_t index) {
-  const tcp::Tcb& tcb = tcbs_[index];
-  if (MUTANT(23, tcb.ephemeral, false)) ports_.release(destination_of(tcb.key()), tcb.key().local_port);
+  give_up_key(index);
   free_tcb(index);
+}
+
+// The connection is over: its addresses and ports are free for the next, though the application may still be reading.
+void ShardCore::give_up_key(std::uint32_t index) {
+  tcp::Tcb& tcb = tcbs_[index];
+  if (MUTANT(23, tcb.ephemeral, false)) ports_.release(destination_of(tcb.key()), tcb.key().local_port);
+  tcb.ephemeral = false;
+  leave_flow_table(index);
+}
+
+void ShardCore::leave_flow_table(std::uint32_t index) {
+  tcp::Tcb& tcb = tcbs_[index];
+  if (tcb.in_flow_table) flows_.erase(flows_.hash(tcb.key()), index);
+  tcb.in_flow_table = false;
 }
 
 void ShardCore::free_tcb(std::uint32_t index) {
   tcp::Tcb& tcb = tcbs_[index];
-  flows_.erase(flows_.hash(tcb.key()), index);
+  leave_flow_table(index);
   wheel_.disarm(index);
   generation_at(index) = 0;
   tcb.release(env_);

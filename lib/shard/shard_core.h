@@ -226,6 +226,8 @@ class ShardCore {
   std::uint32_t new_tcb(std::uint64_t hash);
   void enrol(std::uint32_t index, std::uint64_t hash);
   void destroy(std::uint32_t index);
+  void give_up_key(std::uint32_t index);
+  void leave_flow_table(std::uint32_t index);
   void free_tcb(std::uint32_t index);
   std::uint32_t& generation_at(std::uint32_t index) const {
     return reinterpret_cast<std::uint32_t*>(generations_.data())[index];
@@ -310,9 +312,9 @@ std::size_t ShardCore::run_timers(Instant now, std::size_t budget, OnTouched&& t
 
 template <class Use>
 void ShardCore::for_each(Use&& use) const {
-  flows_.for_each([&](std::uint32_t value) {
-    if (!HalfOpenTable::is_one(value)) use(value);
-  });
+  for (std::uint32_t index = 0; index < tcbs_.capacity(); ++index) {
+    if (generation_at(index) != 0) use(index);
+  }
 }
 
 }  // namespace pollux

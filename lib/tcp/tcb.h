@@ -295,6 +295,7 @@ class Tcb {
   bool in_ready_list = false;  // or waiting for a neighbour's address
   bool app_paused = false;     // the application left text; it asks when it wants the rest
   bool ephemeral = false;      // the local port came from EphemeralPorts
+  bool in_flow_table = false;  // not any more once only its reader holds it
   std::uint64_t user = 0;      // the application's
 
  private:

@@ -77,6 +77,61 @@ TEST_P(ShardApp, ForEachVisitsEveryConnection) {
 
 // --- Text that is left behind ---
 
+// 3.10.7.4, LAST-ACK: "enter the CLOSED state, delete the TCB"; a SYN then is the listener's (3.10.7.2).
+TEST_P(ShardApp, PortsAreFreeForTheNextWhileTheApplicationStillReads) {
+  TestShard world{given()};
+  world.listen();
+  world.app.when_text = [](Conn, std::span<const std::byte>) { return std::size_t{0}; };
+  Peer first{world};
+  ASSERT_TRUE(first.opens());
+  first.sends(kAck | kPsh | kFin, "tail");
+  world.shard.with(first.id, world.now, [](Conn conn) { conn.shutdown(); });
+  world.turn();
+  world.take_all();
+  ++first.ack;
+  first.sends(kAck);
+  ASSERT_EQ(world.app.seen(first.id).closed, 0);
+  Peer second{world};
+  second.seq = first.seq + 1'000'000;
+  ASSERT_TRUE(second.opens());
+  EXPECT_NE(first.id, second.id);
+  int visits = 0;
+  world.shard.for_each(world.now, [&](Conn) { ++visits; });
+  EXPECT_EQ(visits, 2);
+  world.app.when_text = nullptr;
+  EXPECT_TRUE(world.shard.resume(first.id, world.now));
+  EXPECT_EQ(world.app.seen(first.id).text, "tail");
+  EXPECT_EQ(world.app.seen(first.id).closed, 1);
+  EXPECT_EQ(world.app.seen(first.id).reason, tcp::Reason::kFinished);
+  second.sends(kAck | kPsh, "next");
+  EXPECT_EQ(world.app.seen(second.id).text, "next");
+  EXPECT_EQ(world.connections(), 1u);
+}
+
+// The same for an ephemeral port of ours.
+TEST_P(ShardApp, EphemeralPortIsFreeWhileTheApplicationStillReads) {
+  TestShard world{given()};
+  world.app.when_text = [](Conn, std::span<const std::byte>) { return std::size_t{0}; };
+  const ConnId id =
+      world.shard.connect({.remote = world.peer(), .remote_port = 80, .local = {}, .options = {}}, world.now).value();
+  world.turn();
+  Peer peer{world, 80, world.shard.core().tcb(id.index).key().local_port};
+  peer.accepts(world.expect("S"));
+  peer.sends(kAck | kPsh | kFin, "tail");
+  world.shard.with(id, world.now, [](Conn conn) { conn.shutdown(); });
+  world.turn();
+  world.take_all();
+  EXPECT_EQ(world.shard.core().ports().total().in_use, 1u);
+  ++peer.ack;
+  peer.sends(kAck);
+  ASSERT_EQ(world.connections(), 1u);
+  EXPECT_EQ(world.shard.core().ports().total().in_use, 0u);
+  world.app.when_text = nullptr;
+  EXPECT_TRUE(world.shard.resume(id, world.now));
+  EXPECT_EQ(world.app.seen(id).closed, 1);
+  EXPECT_EQ(world.shard.core().ports().total().in_use, 0u);
+}
+
 TEST_P(ShardApp, TextLeftBehindClosesTheWindowAndComesAgain) {
   TestShard::Given small = given();
   small.config.tcp.receive_buffer = 8000;

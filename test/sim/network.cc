@@ -286,15 +286,9 @@ void Network::judge_end(const Side& side) {
       if (!peer.rude && !side.rude && !peer_done && !flow.may_fail) fail("reset, which nobody asked for" + who);
       return;
     }
-    case tcp::Reason::kRefused: {
-      // The port's last connection is over, but its application has not read everything yet.
-      const bool occupied = std::any_of(flows_.begin(), flows_.end(), [&](const std::unique_ptr<Flow>& other) {
-        return other->key == flow.key && other->number != flow.number && other->sides[1].opened &&
-               !other->sides[1].closed;
-      });
-      if (!flow.may_fail && !occupied) fail("refused" + who);
+    case tcp::Reason::kRefused:
+      if (!flow.may_fail) fail("refused" + who);
       return;
-    }
     case tcp::Reason::kTimedOut:
     case tcp::Reason::kUnreachable:
       if (!flow.may_fail) fail("given up" + who);
