@@ -73,7 +73,9 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.rcv_.nxt = irs + 1;
   tcb.rcv_.up = tcb.rcv_.nxt;
   tcb.rcv_.last_ack_sent = tcb.rcv_.nxt;
-  tcb.rcv_.edge = tcb.rcv_.nxt + std::min<std::uint32_t>(env.config.receive_buffer, 65535);
+  // What the SYN-ACK has offered, and with a scaled field any answer since (Tcb::choose_window).
+  const std::uint32_t unit = std::uint32_t{1} << tcb.rcv_wind_shift_;
+  tcb.rcv_.edge = tcb.rcv_.nxt + (std::min<std::uint32_t>(env.config.receive_buffer, 65535) + unit - 1) / unit * unit;
 
   tcb.snd_.nxt = iss + 1;
   tcb.snd_.wnd = wnd;

@@ -271,13 +271,14 @@ void Tcb::restart_after_idle(Env& env) {
 //        |---- RCV.WND --------|------ not offered yet -------|
 //
 // With a scaled window the edge is rounded down to what the field can say, but not to the
-// left of where it was.
+// left of where it was. In SYN-RECEIVED it stays where the SYN put it: a HandshakeRecord keeps no edge.
 void Tcb::choose_window(Env& env) {
   const std::uint32_t buffer = env.config.receive_buffer;
   const SeqNum possible = rcv_.nxt + (buffer - std::min(unread(env), buffer));
   const std::uint32_t worth = std::min<std::uint32_t>(buffer / 2, std::max(rmss_, offered_mss_));
   SeqNum edge = rcv_.edge;
-  if (edge < possible && distance(edge, possible) >= worth && !peer_has_closed(state_)) edge = possible;
+  const bool may_grow = !peer_has_closed(state_) && state_ != State::kSynReceived;
+  if (may_grow && edge < possible && distance(edge, possible) >= worth) edge = possible;
   edge = MUTANT(17, edge, possible);
   const std::uint32_t unit = std::uint32_t{1} << rcv_wind_shift_;
   std::uint32_t field = std::min<std::uint32_t>(distance(rcv_.nxt, edge) / unit, 65535);

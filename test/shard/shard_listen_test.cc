@@ -204,6 +204,30 @@ TEST_P(ShardListen, BacklogOfZeroTakesNobody) {
   EXPECT_EQ(world.counters().backlog_full, 1u);
 }
 
+// SHLD-14: an answer in SYN-RECEIVED offers no more than the record of it will know of.
+TEST_P(ShardListen, RightEdgeStaysWhereAnAnswerInSynReceivedPutIt) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{11}}) {
+    TestShard world{given()};
+    world.listen();
+    Peer peer{world};
+    TestTcp its_syn = peer.segment(kSyn);
+    append(its_syn.options, Bytes{std::byte{1}, std::byte{3}, std::byte{3}, std::byte{0}});
+    world.receive(its_syn);
+    const Segment answer = world.expect("SA").segment();
+    const unsigned shift = answer.options.wind_shift.value();
+    const auto edge_of = [&](const Segment& s) { return s.ack + (std::uint32_t{s.wnd} << shift); };
+    ++peer.seq;
+    peer.ack = answer.seq.value() + 1;
+    TestTcp stray = peer.segment(kAck);
+    stray.seq = peer.seq - 100;
+    world.receive(stray);
+    const SeqNum offered = edge_of(world.expect("A").segment());
+    EXPECT_LE(answer.ack + answer.wnd, offered);
+    peer.sends(kAck | kFin, std::string(size, 'x'));
+    EXPECT_LE(offered, edge_of(world.expect("A").segment()));
+  }
+}
+
 TEST_P(ShardListen, HalfOpenTableFullDropsAndRecovers) {
   TestShard world{given()};
   world.listen();
