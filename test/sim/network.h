@@ -219,7 +219,7 @@ class Network {
   std::size_t keep_frames_ = 0;
   std::deque<Kept> frames_;
   bool guesses_never_hit_ = false;
-  std::multiset<std::uint64_t> injected_;  // hashes of forged frames that have not arrived
+  std::multiset<std::uint64_t> injected_;  // hashes of forged frames that may still arrive
   std::optional<PcapWriter> capture_;
 };
 
