@@ -203,7 +203,7 @@ void Tcb::abort(Env& env) {
 // Both ends are done, and only text that nobody has read kept the connection.
 void Tcb::drop_unread(Env& env) {
   set(kEofPending, false);
-  release(env);
+  drop_queue(env);
 }
 
 void Tcb::set_nodelay(bool on) {

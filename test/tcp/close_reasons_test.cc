@@ -147,5 +147,22 @@ TEST(CloseReasons, UnreadTextIsGoneWithAResetInCloseWait) {
   EXPECT_TRUE(c.holds_no_memory());
 }
 
+// 3.10.4 and 3.10.5, in CLOSED: there is nothing left to close, and nobody who reads.
+TEST(CloseReasons, UnreadTextIsGoneOnceTheUserClosesWhatIsOver) {
+  for (const bool abort : {false, true}) {
+    TestConnection c = established({.application_reads = false});
+    c.peer_sends(data("tail").fin().seq(1).ack(1));
+    EXPECT_TRUE(c.user_shuts_down().has_value());
+    c.take_all_sent();
+    c.peer_sends(ack(2).seq(6));
+    ASSERT_EQ(c.state(), State::kClosed);
+    abort ? c.user_aborts() : c.user_closes();
+    EXPECT_TRUE(c.events().closed);
+    EXPECT_EQ(c.reason(), Reason::kFinished);
+    EXPECT_TRUE(c.holds_no_memory());
+    c.expect_nothing_sent();
+  }
+}
+
 }  // namespace
 }  // namespace pollux::tcp::test
