@@ -1,7 +1,7 @@
 """Transfers that meet loss and reordering, at either receiver's ingress.
 
 The kernel's side drops by an nftables rule what we sent to it. Our side drops, with a seed, what the kernel sent to us
-(`--impair`). How long a lossy transfer takes is congestion control's to say; the limits here only say that it ends.
+(`--impair`); the result file tells how much, and that is some. How long a lossy transfer takes is congestion control's to say; the limits here only say that it ends.
 """
 
 import harness
@@ -27,8 +27,21 @@ class TowardsTheKernel(harness.TapTest):
                 self.assert_fetches(address, SIZE_AT_5_PERCENT, LIMIT_S)
 
 
-class FetchWithAcksLost1(harness.TapTest):
+class OursImpaired(harness.TapTest):
+    """What our side did to the frames that came is `what`, in this share of them, give or take half."""
+
     impaired = True
+    what, share = "dropped", 0.01
+
+    def end(self):
+        result = super().end()
+        frames = result["impairment"]["received"]["frames"]
+        self.assertGreater(frames, 1000)
+        self.assertAlmostEqual(result["impairment"]["received"][self.what] / frames, self.share, delta=self.share / 2)
+        return result
+
+
+class FetchWithAcksLost1(OursImpaired):
     options = ("--impair", "loss=0.01,seed=7")
 
     def test_fetches(self):
@@ -39,15 +52,16 @@ class FetchWithAcksLost1(harness.TapTest):
 
 class FetchWithAcksLost5(FetchWithAcksLost1):
     options = ("--impair", "loss=0.05,seed=7")
+    share = 0.05
 
 
 class FetchReordered(FetchWithAcksLost1):
     options = ("--impair", "reorder=0.1,seed=7")
+    what, share = "reordered", 0.1
 
 
-class UploadLost1(harness.TapTest):
+class UploadLost1(OursImpaired):
     kind = "discard"
-    impaired = True
     options = ("--impair", "loss=0.01,seed=7")
     size = SIZE
 
@@ -63,11 +77,13 @@ class UploadLost1(harness.TapTest):
 
 class UploadLost5(UploadLost1):
     options = ("--impair", "loss=0.05,seed=7")
+    share = 0.05
     size = SIZE_AT_5_PERCENT
 
 
 class UploadReordered(UploadLost1):
     options = ("--impair", "reorder=0.1,seed=7")
+    what, share = "reordered", 0.1
 
 
 if __name__ == "__main__":
