@@ -10,11 +10,11 @@ trap 'rm -rf "$dir"' EXIT
 
 "$POLLUX" demo --duration "${seconds}s" --clients "${POLLUX_BENCH_CLIENTS:-256}" --idle spin -q --json "$dir/demo.json"
 
-pages=$([ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 256 ] && echo --in-memory || echo "--no-huge -m 512")
+pages=$([ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 256 ] && echo --in-memory || echo "--no-huge -m 1024")
 memif() { echo "--vdev=net_memif$1,role=$2,id=0,socket=$dir/pair.sock,socket-abstract=no,rsize=12"; }
 # One core for each port, as the demo has. `sleep` keeps its standard input open: at the end of it testpmd would stop.
 sleep $((seconds + 3)) | timeout -s INT $((seconds + 2)) dpdk-testpmd --lcores '0@0,1@0,2@1' $pages --no-pci --no-telemetry \
-  --log-level=lib.eal:warning "$(memif 0 server)" "$(memif 1 client)" -- --nb-cores=2 --forward-mode=io --tx-first \
+  --log-level=lib.eal:warning "$(memif 0 server)" "$(memif 1 client)" -- --nb-cores=2 --total-num-mbufs=65536 --forward-mode=io --tx-first \
   --no-lsc-interrupt --stats-period 1 >"$dir/testpmd.log" 2>&1 || true
 
 python3 - "$dir" <<'PYTHON'
