@@ -71,7 +71,7 @@ class CheckLayers(unittest.TestCase):
         self.assert_found("lib/shard/planted.cc", "\nint a = rte_lcore_id();\n", "lib/shard/planted.cc:2", "rte_lcore_id")
         self.assert_found("app/planted.cc", "#include <rte_eal.h>\n", "app/planted.cc:1", "rte_eal")
 
-    def test_dpdk_in_the_api(self):
+    def test_dpdk_in_what_programs_include(self):
         self.assert_found("lib/runtime/planted.h", "struct rte_mbuf;\n", "lib/runtime/planted.h:1", "rte_mbuf")
 
     def test_what_cores_share(self):
@@ -99,7 +99,7 @@ class CheckLayers(unittest.TestCase):
             ("std::random_device a;\n", "random_device"),
             ("int a = rand();\n", "rand"),
         ):
-            for layer in ("tcp", "api"):
+            for layer in ("tcp", "device"):
                 with self.subTest(text=text, layer=layer):
                     path = f"lib/{layer}/planted.cc"
                     self.assert_found(path, text, f"{path}:1", what)
