@@ -76,12 +76,16 @@ class Demo(unittest.TestCase):
             for close in ("server", "client"):
                 with self.subTest(port=port, close=close):
                     result, report = self.demo("--port", port, "--close", close)
-                    self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+                    verdict, totals, portless = report["verdict"], report["totals"], report["errors"]["port_exhausted"]
                     self.assertEqual(result.returncode, 0, result.stderr)
-                    self.assertIn("VALID", result.stdout)
-                    totals = report["totals"]
+                    if close == "client" and portless > 0:  # a fast machine has used all ports after a tenth of a second
+                        self.assertEqual((verdict["state"], len(verdict["reasons"])), ("DEGRADED", 1), verdict)
+                        self.assertIn(f"{portless} times no local port was free", verdict["reasons"][0])
+                    else:
+                        self.assertEqual(verdict["state"], "VALID", verdict)
+                        self.assertIn("VALID", result.stdout)
                     self.assertGreater(totals["connections_completed"], 100)
-                    self.assertEqual(totals["connections_attempted"], totals["connections_completed"])
+                    self.assertEqual(totals["connections_attempted"], totals["connections_completed"] + portless)
                     self.assertEqual(totals["responses"], totals["connections_completed"])
                     latency = report["latency"]
                     for what in ("connect", "first_byte", "response", "service", "close", "lifetime"):
