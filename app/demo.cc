@@ -12,6 +12,7 @@
 #include "http_content.h"
 #include "http_server.h"
 #include "judge.h"
+#include "say.h"
 #include "session.h"
 #include "units.h"
 
@@ -128,11 +129,11 @@ class Demo {
 
   void announce() const {
     if (options_.quiet) return;
-    if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
-    for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
-    fmt::print(stderr, "{} clients, each: connect, GET / of {} bytes, verify, {} closes; over {} for {}\n",
-               options_.clients, options_.body, options_.close == CloseBy::kServer ? "server" : "client", options_.port,
-               exact_duration(*options_.duration));
+    if (options_.verbose) say(stderr, "{}\n", engine_->describe());
+    for (const auto& note : engine_->notes()) say(stderr, "note: {}\n", note);
+    say(stderr, "{} clients, each: connect, GET / of {} bytes, verify, {} closes; over {} for {}\n", options_.clients,
+        options_.body, options_.close == CloseBy::kServer ? "server" : "client", options_.port,
+        exact_duration(*options_.duration));
   }
 
   Duration drain_limit() const { return options_.impaired() ? kDrainImpaired : kDrain; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -66,9 +67,31 @@ SetResult set_pair(Options& o, std::string_view text) {
   return {};
 }
 
+// Whether a host can have the address (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2 and 2.7).
+SetResult usable_by_a_host(const IpPrefix& prefix, std::string_view text) {
+  const IpAddress& a = prefix.address;
+  const auto refuse = [&](std::string_view what) { return unexpected(fmt::format("`{}` is {}", text, what)); };
+  if (a.is_unspecified()) return refuse("no address of a host");
+  if (a.is_multicast()) return refuse("a group, not the address of a host");
+  if (a.is_loopback()) return refuse("a loopback address, which no port carries");
+  if (a.is_broadcast()) return refuse("the broadcast address");
+  if (prefix.is_subnet_broadcast(a)) return refuse("the broadcast address of its network");
+  const bool has_hosts = a.is_v4() && prefix.length < 31;
+  if (has_hosts && (a.v4_host_order() & (0xffffffffu >> prefix.length)) == 0) {
+    return refuse("the address of the network, not of a host in it");
+  }
+  return {};
+}
+
 SetResult add_address(Options& o, std::string_view text) {
   const auto prefix = parse_prefix(text);
   if (!prefix) return unexpected(prefix.error());
+  if (auto ok = usable_by_a_host(*prefix, text); !ok) return ok;
+  for (const auto& other : o.shard.addresses) {
+    if (other.count == 1 && other.prefix.address == prefix->address) {
+      return unexpected(fmt::format("{} is there twice", to_string(prefix->address)));
+    }
+  }
   o.shard.addresses.push_back({*prefix, 1});
   return {};
 }
@@ -467,6 +490,10 @@ Expected<std::vector<Setting>, std::string> read_toml_file(const std::string& pa
   if (!file)
     return unexpected(
         fmt::format("--config: cannot read `{}`; ls drivers-config/ shows the files that come with Pollux", path));
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return unexpected(fmt::format("--config: `{}` is a directory; name a file in it", path));
+  }
   std::ostringstream text;
   text << file.rdbuf();
   return read_toml(text.str(), path, command);

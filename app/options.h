@@ -25,9 +25,11 @@ enum class CloseBy : std::uint8_t { kServer, kClient };
 
 // Everything the user may choose, as resolved from the file and the command line.
 struct Options {
-  std::string port;             // empty: what the subcommand takes by default
-  ShardConfig shard;            // addresses, gateways, limits and all of TCP; keys and MAC are filled in later
-  tcp::Options connection;      // of each connection, ours and accepted ones
+  std::string port;   // empty: what the subcommand takes by default
+  ShardConfig shard;  // addresses, gateways, limits and all of TCP; keys and MAC are filled in later
+  // Of each connection, ours and accepted ones. Without Nagle: an answer that is written whole need not wait for an
+  // ACK.
+  tcp::Options connection{.nodelay = true};
   std::vector<unsigned> cores;  // CPUs; one may stand more than once
   bool pipeline = false;
   std::uint32_t workers = 0;  // 0: one for each core

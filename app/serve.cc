@@ -8,6 +8,7 @@
 #include "http_content.h"
 #include "http_server.h"
 #include "judge.h"
+#include "say.h"
 #include "serve_setup.h"
 #include "session.h"
 #include "stream_apps.h"
@@ -87,7 +88,7 @@ class Server {
     // Without a planned end a ^C is how it ends.
     const bool cut_short = options_.duration && !whole;
     const Duration duration = std::chrono::steady_clock::now() - begin;
-    if (!options_.quiet) fmt::print(stderr, "draining; ^C leaves at once\n");
+    if (!options_.quiet) say(stderr, "draining; ^C leaves at once\n");
     const Session::Tick last = read();
     const bool drained = engine_->stop(kDrain);
     Session::Tick end = read();
@@ -133,11 +134,13 @@ class Server {
   }
 
   void announce() const {
-    if (options_.verbose) fmt::print(stderr, "{}\n", engine_->describe());
-    for (const auto& note : engine_->notes()) fmt::print(stderr, "note: {}\n", note);
-    for (const auto& described : engine_->snapshot().ports) fmt::print(stderr, "{}\n", described.description);
-    fmt::print(stderr, "{}try:        {}\n", kernel_side_hint(options_), exercise(service_, options_, options_.listen));
-    fmt::print(stderr, "listening {}   ^C to stop\n", listening_on(options_, options_.listen));
+    if (options_.verbose) say(stderr, "{}\n", engine_->describe());
+    for (const auto& note : engine_->notes()) say(stderr, "note: {}\n", note);
+    for (const auto& described : engine_->snapshot().ports) say(stderr, "{}\n", described.description);
+    if (has_a_kernel_behind_it(options_)) {
+      say(stderr, "{}try:        {}\n", kernel_side_hint(options_), exercise(service_, options_, options_.listen));
+    }
+    say(stderr, "listening {}   ^C to stop\n", listening_on(options_, options_.listen));
     std::fflush(stderr);
   }
 
@@ -170,7 +173,7 @@ int serve_http(const Options& options, Signals& signals) {
   HttpContent content{options.body};
   if (!options.root.empty()) {
     if (auto ok = content.load(options.root); !ok) return fail(kUsage, ok.error());
-    fmt::print(stderr, "{} files of {}, {} bytes\n", content.files(), options.root, content.file_bytes());
+    say(stderr, "{} files of {}, {} bytes\n", content.files(), options.root, content.file_bytes());
   }
   HttpServerConfig config;
   config.max_connections = options.shard.max_connections;

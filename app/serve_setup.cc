@@ -75,6 +75,11 @@ void fill_in_defaults(Options& options, std::uint16_t listen) {
   for (const IpPrefix& peer : peers(options)) options.port += ",kernel=" + to_string(peer);
 }
 
+bool has_a_kernel_behind_it(const Options& options) {
+  const auto port = runtime::GroupPort::parse(options.port);
+  return port && (port->spec.kind == dpdk::PortKind::kTap || port->spec.kind == dpdk::PortKind::kAfPacket);
+}
+
 std::string kernel_side_hint(const Options& options) {
   const auto port = runtime::GroupPort::parse(options.port);
   if (!port || port->spec.kind != dpdk::PortKind::kTap || !port->spec.kernel.empty()) return {};

@@ -12,6 +12,9 @@ namespace pollux::app {
 // kernel's side an address on each of the networks that were.
 void fill_in_defaults(Options& options, std::uint16_t listen);
 
+// Whether programs of this machine can reach the server: a tap, or an interface of the kernel's.
+bool has_a_kernel_behind_it(const Options& options);
+
 // The line that tells what to type for the kernel's side of a tap that has no address yet; empty for any other port.
 std::string kernel_side_hint(const Options& options);
 

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "dpdk/random.h"
+#include "say.h"
 #include "shard/connection_bytes.h"
 #include "units.h"
 
@@ -43,7 +44,7 @@ std::string cannot_write(const std::string& path) {
 }  // namespace
 
 int fail(Exit code, const std::string& error) {
-  fmt::print(stderr, "pollux: {}\n", error);
+  say(stderr, "pollux: {}\n", error);
   return code;
 }
 
@@ -104,7 +105,7 @@ bool Session::run(Signals& signals, Duration limit, const std::string& group, co
     if (event != Signals::Event::kShow && now - last_time < kSecond && !over) continue;
     Tick tick = read();
     if (event == Signals::Event::kShow) {
-      fmt::print(stderr, "\n{}", summary(result(group, tick, now - start)));
+      say(stderr, "\n{}", summary(result(group, tick, now - start)));
       continue;
     }
     series_.push_back(sample_of(tick, before, now - start, now - last_time, group));
@@ -113,7 +114,7 @@ bool Session::run(Signals& signals, Duration limit, const std::string& group, co
     before = std::move(tick);
     last_time = now;
   }
-  if (isatty(STDERR_FILENO) != 0 && !options_.quiet && !series_.empty()) fmt::print(stderr, "\n");
+  if (isatty(STDERR_FILENO) != 0 && !options_.quiet && !series_.empty()) say(stderr, "\n");
   return signals.stops() == 0;
 }
 
@@ -122,8 +123,7 @@ void Session::show_status(const Sample& s, const Tick& tick) const {
   if (options_.quiet) return;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const auto all = tick.engine.total();
-  fmt::print(
-      stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",
+  say(stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",
       terminal ? "\r\033[K" : "", std::chrono::duration<double>(s.at).count(), show_count(s.connections_per_second),
       s.active, show_count(static_cast<double>(s.time_wait)), show_duration(s.p50), show_duration(s.p99),
       all.tcp.retransmitted_segments, tick.service.failed(), terminal ? "" : "\n");
@@ -166,9 +166,10 @@ Session::~Session() {
 
 Expected<void, std::string> Session::write(const Result& result) {
   const bool to_stdout = options_.json == "-";
-  if (!options_.quiet) fmt::print(to_stdout ? stderr : stdout, "{}", summary(result));
+  if (!options_.quiet) say(to_stdout ? stderr : stdout, "{}", summary(result));
   if (to_stdout) {
     std::cout << to_json(result).dump(2) << std::endl;
+    if (!std::cout) return unexpected(cannot_write("standard output"));
   } else if (result_file_) {
     std::FILE* const file = result_file_.get();
     result_file_is_new_ = false;

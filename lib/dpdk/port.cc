@@ -80,6 +80,10 @@ bool has_capability(unsigned bit) {
   return true;
 }
 
+// net_tap offers 16, and tells its secondary processes of both descriptors of each queue in a message
+// with room for eight descriptors, without looking: more queues overrun its stack.
+constexpr std::uint16_t kMaxTapQueues = RTE_MP_MAX_FD_NUM / 2;
+
 Done check_tap(const PortSpec& spec) {
   if (access("/dev/net/tun", F_OK) != 0) {
     return unexpected("--port " + spec.text +
@@ -89,6 +93,12 @@ Done check_tap(const PortSpec& spec) {
     return unexpected("--port " + spec.text +
                       ": a tap needs CAP_NET_ADMIN, which this process lacks (CapEff in /proc/self/status)\n"
                       "  to have it: run as root, or in namespaces of your own: unshare -Urn COMMAND");
+  }
+  // The driver would join in, and both programs would lose what the other one takes.
+  if (!spec.interface.empty() && if_nametoindex(spec.interface.c_str()) != 0 && !spec.persists) {
+    return unexpected("--port " + spec.text + ": there is an interface '" + spec.interface +
+                      "' already; another program may be using it\n  to see it: ip link show " + spec.interface +
+                      "; to have one of your own, choose another name=");
   }
   return {};
 }
@@ -348,6 +358,7 @@ Done Port::configure(PortConfig& config) {
   numa_node_ = rte_eth_dev_socket_id(id_);
   if (numa_node_ < 0) numa_node_ = static_cast<int>(rte_socket_id());
   queues_ = std::min({config.queues, info.max_rx_queues, info.max_tx_queues});
+  if (kind_ == PortKind::kTap) queues_ = std::min(queues_, kMaxTapQueues);
   if (queues_ == 0) return unexpected("port " + name_ + " has no queues");
   if (info.max_mtu != 0 && config.mtu > info.max_mtu) {
     return unexpected("an MTU of " + std::to_string(config.mtu) + " is more than the " + std::to_string(info.max_mtu) +

@@ -14,7 +14,7 @@ namespace {
 using Parsed = Expected<PortSpec, std::string>;
 using Done = Expected<void, std::string>;
 
-constexpr std::uint16_t kMaxQueues = 16;  // net_tap's own limit, the lowest of those with more than one
+constexpr std::uint16_t kMaxQueues = 16;  // more than any virtual device here has use for
 
 struct Form {
   std::string_view word;
@@ -156,6 +156,7 @@ Done take_tap_part(PortSpec& spec, std::string_view part) {
   }
   if (key == "queues") return take_queues(spec, value);
   if (key == "persist") {
+    spec.persists = true;
     add_argument(spec, key, {});
     return {};
   }

@@ -27,6 +27,7 @@ struct PortSpec {
   std::string interface;         // the kernel's network interface behind it, for tap and afpacket
   std::vector<IpPrefix> kernel;  // addresses for the kernel's side of a tap
   std::optional<std::uint16_t> queues;
+  bool persists = false;  // the tap may be there already, and stays behind us
 
   bool is_pair() const { return kind == PortKind::kRingPair || kind == PortKind::kMemifPair; }
 

@@ -10,6 +10,8 @@
 namespace pollux {
 namespace {
 
+// So many half-open connections are no flood, however small the backlog is.
+constexpr std::uint32_t kFewHalfOpen = 128;
 constexpr int kMostDoublings = 16;  // by then every wait is the longest (RFC 6298, 2.5)
 
 }  // namespace
@@ -86,7 +88,11 @@ void ShardCore::forget_half_open(std::uint32_t id, std::uint64_t hash) {
 // RFC 6298 for the SYN-ACK: 1, 2, 4 ... seconds, and then the record goes.
 void ShardCore::half_open_due(std::uint32_t id) {
   tcp::HandshakeRecord& record = half_open_[id];
-  if (record.retransmissions >= config_.tcp.syn_ack_retries || !listeners_[record.listener].open) {
+  const Listener& listener = listeners_[record.listener];
+  // More than half full: who has not answered the second SYN-ACK makes room for those who will.
+  const bool crowded = listener.half_open > std::max(listener.spec.backlog / 2, kFewHalfOpen);
+  const std::uint8_t retries = std::min<std::uint8_t>(config_.tcp.syn_ack_retries, crowded ? 1 : UINT8_MAX);
+  if (record.retransmissions >= retries || !listener.open) {
     ++shard_counters_.half_open_expired;
     --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
     return forget_half_open(id, flows_.hash(half_open_.key(id)));

@@ -276,7 +276,8 @@ ShardCore::Touched ShardCore::arrive_icmp(const ParsedFrame& frame) {
     return {};
   }
   if (message->kind == IcmpKind::kEchoRequest) {
-    if (is_local(frame.key.local) && config_.answers_arp) {
+    // RFC 1122, 3.3.6: not what came in a broadcast frame.
+    if (is_local(frame.key.local) && config_.answers_arp && !frame.link_group) {
       echo(frame);
     } else {
       ++shard_counters_.icmp_ignored;

@@ -91,7 +91,7 @@ const std::map<std::string, std::string> kTcpValues{
     {"sack", "on"},
     {"mss", "536"},
     {"delayed_ack", "100ms"},
-    {"nodelay", "on"},
+    {"nodelay", "off"},
     {"rto_initial", "2s"},
     {"rto_min", "50ms"},
     {"rto_max", "30s"},

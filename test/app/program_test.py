@@ -30,6 +30,13 @@ class Usage(unittest.TestCase):
             ("demo", "--duration", "1"): "such as 250us",
             ("serve", "http", "--set", "tcp.mssx=1"): "`tcp.mss`",
             ("serve", "http", "--config", "/nonexistent.toml"): "/nonexistent.toml",
+            ("serve", "http", "--config", "/tmp"): "is a directory",
+            ("serve", "http", "--ip", "224.0.0.1/8"): "a group",
+            ("serve", "http", "--ip", "0.0.0.0/0"): "no address of a host",
+            ("serve", "http", "--ip", "198.18.1.0/24"): "the address of the network",
+            ("serve", "http", "--ip", "198.18.1.255/24"): "the broadcast address",
+            ("serve", "http", "--ip", "ff02::1/64"): "a group",
+            ("serve", "http", "--ip", "198.18.0.2/24", "--ip", "198.18.0.2/16"): "198.18.0.2 is there twice",
             ("serve", "http", "--root", "/nonexistent"): "/nonexistent",
             ("serve", "http", "--port", "tab:name=plx0"): "did you mean 'tap'",
             ("serve", "http", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
@@ -216,6 +223,22 @@ class Serve(unittest.TestCase):
         self.assertEqual(report["states"]["LISTEN"], 1)
         self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
 
+    def test_whoever_reads_its_words_may_leave_before_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            command = [POLLUX, "serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", "--json", path, "--duration", "1200ms"]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            process.stderr.close()
+            self.assertEqual(process.wait(30), 0)
+            with open(path) as file:
+                self.assertEqual(json.load(file)["verdict"]["state"], "VALID")
+
+    def test_a_result_that_standard_output_does_not_take_is_1(self):
+        with open("/dev/full", "w") as full:
+            command = [POLLUX, "serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", "--json", "-", "--duration", "300ms"]
+            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot write `standard output`", result.stderr)
 
     def test_the_result_shows_what_was_resolved(self):
         core = str(min(os.sched_getaffinity(0)))

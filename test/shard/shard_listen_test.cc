@@ -402,5 +402,23 @@ TEST_P(ShardListen, ASynAckSentTwiceMeasuresNothing) {
       world.shard.with(world.app.latest, world.now, [](Conn conn) { EXPECT_FALSE(conn.tcb().rtt().sampled()); }));
 }
 
+// A flood of SYNs that nobody follows up must not hold the places for a minute: more than half full, those that have
+// had their second SYN-ACK give way.
+TEST_P(ShardListen, ACrowdedBacklogWaitsForOneMoreSynAckOnly) {
+  TestShard::Given large = given();
+  large.config.max_half_open = 512;
+  TestShard world{large};
+  world.listen(ListenSpec{.address = {}, .port = 80, .options = {}, .backlog = 300});
+  for (std::uint16_t port = 1000; port < 1200; ++port) world.receive(Peer{world, port}.segment(kSyn));
+  EXPECT_EQ(world.take_all().size(), 200u);
+  world.sleep(2900ms);
+  EXPECT_EQ(world.take_all().size(), 200u);
+  EXPECT_EQ(world.in_state(tcp::State::kSynReceived), 200u);
+  world.sleep(200ms);
+  EXPECT_EQ(world.in_state(tcp::State::kSynReceived), 150u);  // those that are left may go on
+  EXPECT_EQ(world.counters().half_open_expired, 50u);
+  EXPECT_EQ(world.take_all().size(), 150u);
+}
+
 }  // namespace
 }  // namespace pollux::test

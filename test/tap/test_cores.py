@@ -54,5 +54,21 @@ class Pipeline(TwoWorkers):
         self.assertEqual(sum(core["resteered"] for core in cores), 0, cores)
 
 
+class PortMistakes(harness.TapTest):
+    """What would break the port, or another program's, is refused before it starts."""
+
+    def refused(self, *options):
+        result = run(harness.POLLUX, "serve", "http", "--port", *options, "--duration", "1s", limit=30)
+        self.assertIn(result.returncode, (1, 2), result.stderr)
+        return result.stderr
+
+    def test_the_tap_of_another_program(self):
+        self.assertIn(f"there is an interface '{harness.TAP}' already", self.refused(f"tap:name={harness.TAP}", "--ip", "198.18.1.2/24"))
+        self.assert_fetches(POLLUX4, KIB)  # The other is none the worse.
+
+    def test_more_queues_than_the_driver_bears(self):
+        self.assertIn("has 4 queues, for 5 workers", self.refused("tap:name=plx9", "--ip", "198.18.1.2/24", "--workers", "5"))
+
+
 if __name__ == "__main__":
     harness.main()
