@@ -3,9 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
-#include <thread>
+#include <future>
 
 namespace pollux::app {
 namespace {
@@ -14,30 +13,27 @@ using namespace std::chrono_literals;
 
 void interrupt() { kill(getpid(), SIGINT); }
 
-template <class Done>
-bool comes_true(Done done) {
-  for (int i = 0; i < 5000 && !done(); ++i) std::this_thread::sleep_for(1ms);
-  return done();
-}
-
 // Whoever takes the call back goes away next: a call that is under way has to end first.
 TEST(Signals, NoHurryIsUnderWayOnceItIsTakenBack) {
-  std::atomic<bool> begun{false};
-  std::atomic<bool> ended{false};
+  std::promise<void> begun;
+  std::promise<void> may_end;
   Signals signals;
   signals.set_hurry([&] {
-    begun = true;
-    std::this_thread::sleep_for(200ms);
-    ended = true;
+    begun.set_value();
+    may_end.get_future().wait();
   });
   interrupt();
   EXPECT_EQ(signals.wait(5s), Signals::Event::kStop);
   EXPECT_EQ(signals.stops(), 1);
-  EXPECT_FALSE(begun);
+  std::future<void> has_begun = begun.get_future();
+  EXPECT_EQ(has_begun.wait_for(0s), std::future_status::timeout);
   interrupt();
-  ASSERT_TRUE(comes_true([&] { return begun.load(); }));
-  signals.set_hurry({});
-  EXPECT_TRUE(ended);
+  ASSERT_EQ(has_begun.wait_for(5s), std::future_status::ready);
+
+  const std::future<void> taken_back = std::async(std::launch::async, [&] { signals.set_hurry({}); });
+  EXPECT_EQ(taken_back.wait_for(100ms), std::future_status::timeout);
+  may_end.set_value();
+  EXPECT_EQ(taken_back.wait_for(5s), std::future_status::ready);
   EXPECT_EQ(signals.stops(), 2);
 }
 

@@ -100,9 +100,7 @@ TEST(Port, AnInterfaceOfTheKernelKeepsItsMtu) {
   const auto mtu = interface_mtu("lo");
   ASSERT_TRUE(mtu);
   ASSERT_GT(*mtu, 1500);
-  const std::string error = error_of("afpacket:lo");
-  if (error.find("CAP_NET_RAW") != std::string::npos) GTEST_SKIP() << error;
-  EXPECT_EQ(error, "");
+  EXPECT_EQ(error_of("afpacket:lo"), "");  // CAP_NET_RAW is there: the suite runs in a namespace of its own
   EXPECT_EQ(interface_mtu("lo"), mtu);
   EXPECT_EQ(interface_mtu("nosuch0"), std::nullopt);
 }
