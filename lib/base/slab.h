@@ -88,6 +88,9 @@ class Slab {
   std::uint32_t size() const { return size_; }
   std::uint32_t capacity() const { return capacity_; }
   bool full() const { return size_ == capacity_; }
+  // Only the last eighth is free, which owners of many leave to those that have none yet, so that
+  // one cannot stop all the others.
+  bool crowded() const { return size_ >= capacity_ - capacity_ / 8; }
   // What was taken from the system.
   std::size_t bytes() const { return memory_.size(); }
 

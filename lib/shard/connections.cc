@@ -40,9 +40,7 @@ Expected<ConnId, ConnectError> ShardCore::connect(const ConnectSpec& spec, Insta
 
   const std::uint32_t index = new_tcb(flows_.hash(key));
   tcp::Tcb& tcb = tcbs_[index];
-  tcp::Opening opening = opening_for(key);
-  if (above && opening.iss <= *above) opening.iss = *above + 65536;
-  tcb.open_active(key, opening, spec.options, env_);
+  tcb.open_active(key, opening_for(key, above), spec.options, env_);
   tcb.user = spec.user;
   tcb.ephemeral = key.local_port >= config_.first_port && key.local_port <= config_.last_port;
   settle(index);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/mutant.h"
 #include "shard/shard_core.h"
 #include "tcp/time_wait.h"
 #include "wire/arp.h"
@@ -165,10 +164,8 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
     ++shard_counters_.half_open_full;
     return;
   }
-  tcp::Opening opening = opening_for(frame.key);
-  if (MUTANT(20, above && opening.iss <= *above, false)) opening.iss = *above + 65536;
   tcp::Tcb tcb;
-  tcb.open_passive(frame.key, frame.segment, opening, l.spec.options, env_);
+  tcb.open_passive(frame.key, frame.segment, opening_for(frame.key, above), l.spec.options, env_);
   tcb.listener = listener;
   send_syn_ack(tcb, frame.source);
   const std::uint32_t id = half_open_.add(frame.key, tcp::HandshakeRecord::pack(tcb, 0));

@@ -196,8 +196,11 @@ std::optional<IpAddress> ShardCore::next_hop_for(const IpAddress& remote) const 
   return std::nullopt;
 }
 
-tcp::Opening ShardCore::opening_for(const FlowKey& key) const {
-  return {secrets_.isn(key, env_.now), secrets_.timestamp_offset(key), mss_for(key)};
+// RFC 6191, 2: one that ends a TIME-WAIT numbers from above what the old connection has sent.
+tcp::Opening ShardCore::opening_for(const FlowKey& key, std::optional<SeqNum> above) const {
+  SeqNum iss = secrets_.isn(key, env_.now);
+  if (MUTANT(20, above && iss <= *above, false)) iss = *above + 65536;
+  return {iss, secrets_.timestamp_offset(key), mss_for(key)};
 }
 
 }  // namespace pollux

@@ -219,7 +219,8 @@ class ShardCore {
   void half_open_due(std::uint32_t id);
   bool icmp_for_half_open(std::uint32_t id, SeqNum seq, std::uint64_t hash);
   void send_syn_ack(tcp::Tcb& tcb, const MacAddress& destination);
-  tcp::Opening opening_for(const FlowKey& key) const;
+  // `above`: a sequence number that ISS must be above.
+  tcp::Opening opening_for(const FlowKey& key, std::optional<SeqNum> above) const;
   std::uint16_t mss_for(const FlowKey& key) const { return key.local.is_v4() ? mss_v4_ : mss_v6_; }
 
   // connections.cc: TCBs' comings and goings

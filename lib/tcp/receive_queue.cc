@@ -42,7 +42,7 @@ bool ReceiveQueue::append(Slab<HeldText>& store, SeqNum seq, std::span<std::byte
     copy_behind(store[tail_], text);
     packet.reset();
   } else {
-    if (crowded(store)) {
+    if (store.crowded()) {
       if (!out_of_order_.empty()) {
         drop_last_range(store);
       } else if (readable_ > 0) {
@@ -89,7 +89,7 @@ ReceiveQueue::Held ReceiveQueue::hold(Slab<HeldText>& store, SeqNum seq, std::sp
   if (!touches_before && !place.touches_behind && !replaces && ranges() >= max_ranges) return Held::kNoRoom;
   if (!copied) {
     const std::uint64_t size = std::uint64_t{true_size_} - place.dropped_size + packet.true_size();
-    if (size > std::max(max_true_size, true_size_) || (crowded(store) && !replaces)) return Held::kNoRoom;
+    if (size > std::max(max_true_size, true_size_) || (store.crowded() && !replaces)) return Held::kNoRoom;
   }
 
   keep_held_bytes(store, seq, text);

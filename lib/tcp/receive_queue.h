@@ -41,15 +41,11 @@ class ReceiveQueue {
   // larger ones only where most of what the packets take is not text (small segments in large buffers).
   static constexpr std::size_t kSmall = 256;
 
-  // The last eighth of the store is for queues that hold nothing yet, so that one slow reader, or one
-  // peer that leaves holes, cannot keep text from everybody else.
-  static bool crowded(const Slab<HeldText>& store) { return store.size() >= store.capacity() - store.capacity() / 8; }
-
   // In order. The text follows all that is queued, so that RCV.NXT is `seq` + its size
   // afterwards; join() must follow when ranges() is not 0. A small text is copied behind
   // the last one when that packet has room, so that a stream of tiny segments does not
   // pin a buffer each. Bytes that are already held out of order win over those of `text`.
-  // If the store is crowded, the range farthest away is given up for it (RFC 2018, 8,
+  // If the store is crowded (Slab::crowded), the range farthest away is given up for it (RFC 2018, 8,
   // allows that): what is out of order must never keep out what fills the hole.
   // False: nothing to give up either, but unread text to wait for; nothing was done.
   bool append(Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text, Packet&& packet);

@@ -192,7 +192,7 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
   }
   if (!seg.text.empty() && seg.seq < rcv_.nxt) ++env.counters.duplicate_segments;
   if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt && MUTANT(24, true, false)) {
-    deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);  // the FIN again: 2MSL begins anew
+    begin_two_msl(env);  // the FIN again
   }
   // Text and FIN are acknowledged always: their sender is waiting. So are probes of a
   // closed window. What else comes may be an attack or a loop (RFC 5961, 7).
@@ -361,7 +361,7 @@ Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& a
 // Eighth. A FIN counts when all text before it has been taken; one that comes early waits.
 void Tcb::take_fin(const Segment& seg, Env& env) {
   if (state_ == State::kTimeWait && seg.flags.fin) {  // "Restart the 2 MSL time-wait timeout."
-    deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);
+    begin_two_msl(env);
     return owe_ack();
   }
   if (state_ == State::kClosed || peer_has_closed(state_)) return;

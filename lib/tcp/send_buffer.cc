@@ -12,7 +12,7 @@ std::uint32_t SendBuffer::append_copy(SliceStore& store, std::span<const std::by
   while (!text.empty()) {
     std::span<std::byte> room = room_in_last_block(store);
     if (room.empty()) {
-      if (!empty() && SliceStore::crowded(store.blocks)) break;
+      if (!empty() && store.blocks.crowded()) break;
       const std::uint32_t block = store.blocks.alloc();
       if (block == kNone) break;
       if (!push_slice(store, {.data = store.blocks[block].bytes.data(), .block = block})) {
@@ -81,7 +81,7 @@ std::span<const std::byte> SendBuffer::contiguous(const SliceStore& store, std::
 void SendBuffer::clear(SliceStore& store) { drop_front(store, size_); }
 
 bool SendBuffer::push_slice(SliceStore& store, const Slice& slice) {
-  if (!empty() && SliceStore::crowded(store.slices)) return false;
+  if (!empty() && store.slices.crowded()) return false;
   const std::uint32_t index = store.slices.alloc(slice);
   if (index == kNone) return false;
   (tail_ == kNone ? head_ : store.slices[tail_].next) = index;

@@ -31,15 +31,11 @@ struct Block {
 };
 
 // Where the send buffers of a shard's connections take slices and blocks from.
-// The last eighth of each is for buffers that hold nothing yet: one connection whose peer takes nothing
-// must not keep every other from sending.
+// Where one is crowded (Slab::crowded), only buffers that hold nothing yet get more: one connection whose
+// peer takes nothing must not keep every other from sending.
 struct SliceStore {
   SliceStore(std::uint32_t slice_count, std::uint32_t block_count, Pages pages = Pages::kTransparent)
       : slices{slice_count, pages}, blocks{block_count, pages} {}
-  template <class T>
-  static bool crowded(const Slab<T>& slab) {
-    return slab.size() >= slab.capacity() - slab.capacity() / 8;
-  }
   Slab<Slice> slices;
   Slab<Block> blocks;
 };

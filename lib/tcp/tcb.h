@@ -336,6 +336,7 @@ class Tcb {
   // One door each.
   void enter(State next, Env& env);
   void end(Reason reason, Env& env);  // enter(kClosed) and say why
+  void begin_two_msl(Env& env);
   void advance_una(SeqNum ack, Env& env);
   void advance_rcv_nxt(std::uint32_t n);
 

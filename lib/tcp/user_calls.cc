@@ -235,11 +235,14 @@ void Tcb::enter(State next, Env& env) {
   state_ = next;
   if (next == State::kTimeWait) {
     deadlines_.clear_all();
-    deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl);  // MUST-13
+    begin_two_msl(env);
     reason_ = Reason::kFinished;
     events_.closed = true;
   }
 }
+
+// MUST-13; and again for each FIN that comes in TIME-WAIT.
+void Tcb::begin_two_msl(Env& env) { deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl); }
 
 // The connection is over. What was queued in either direction is gone with it; but where both sides had closed, and
 // nobody gave up, the application may still read what has come, which is everything.

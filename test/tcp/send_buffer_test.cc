@@ -252,13 +252,13 @@ class Model {
     const std::string& text = application_.emplace_back(pattern(size, position_));
     std::uint32_t taken = size;
     if (reference) {
-      const bool had_room = buffer_.empty() ? !store_.slices.full() : !SliceStore::crowded(store_.slices);
+      const bool had_room = buffer_.empty() ? !store_.slices.full() : !store_.slices.crowded();
       const bool done = buffer_.append_reference(store_, bytes_of(text));
       RC_ASSERT(done == (had_room || size == 0));
       if (!done) taken = 0;
     } else {
       taken = buffer_.append_copy(store_, bytes_of(text));
-      RC_ASSERT(taken == size || SliceStore::crowded(store_.blocks) || SliceStore::crowded(store_.slices));
+      RC_ASSERT(taken == size || store_.blocks.crowded() || store_.slices.crowded());
     }
     position_ += taken;
     text_ += text.substr(0, taken);
