@@ -31,9 +31,11 @@ Expected<std::optional<MacAddress>, WireDrop> find_link_address(std::span<const 
 }
 
 // RFC 4861, 7.1.1: who does not have an address yet asks only for its own, of the
-// group that owner would listen to, and names no link-layer address.
+// group that owner would listen to, and names no link-layer address. Who asks from the
+// very address it asks for claims it, as a gratuitous ARP does; our answer would go to
+// ourselves.
 bool is_valid_solicitation(const ParsedFrame& frame, const NdMessage& message) {
-  if (!frame.key.remote.is_unspecified()) return true;
+  if (!frame.key.remote.is_unspecified()) return frame.key.remote != message.target;
   return frame.key.local == solicited_node_group(message.target) && !message.link_address;
 }
 

@@ -353,6 +353,11 @@ TEST(NeighbourDiscovery, WhatBreaksTheRulesIsMalformed) {  // RFC 4861, 7.1.1 an
   EXPECT_TRUE(nd(135, nd_body("2001:2::2", bytes({99, 1, 0, 0, 0, 0, 0, 0})), kToGroup));
 }
 
+TEST(NeighbourDiscovery, ASolicitationFromTheAddressItAsksForIsMalformed) {
+  EXPECT_TRUE(nd(135, nd_body("2001:2::2"), {ip("2001:2::1"), ip("2001:2::3")}));
+  EXPECT_FALSE(nd(135, nd_body("2001:2::2"), {ip("2001:2::2"), ip("2001:2::3")}));
+}
+
 TEST(NeighbourDiscovery, AMessageCutAnywhereIsMalformed) {
   const Bytes whole = nd_body("2001:2::2", link_option(1));
   for (std::size_t size = 0; size < whole.size(); ++size) {
