@@ -1,7 +1,5 @@
 // pollux: one program with subcommands.
 
-#include <fmt/format.h>
-
 #include <exception>
 #include <new>
 #include <string>
@@ -9,19 +7,19 @@
 
 #include "command_line.h"
 #include "demo.h"
+#include "say.h"
 #include "serve.h"
 #include "session.h"
 #include "signals.h"
 
+namespace pollux::app {
 namespace {
-
-using namespace pollux::app;
 
 int run(const std::vector<std::string>& words) {
   const auto line = parse_command_line(words);
   if (!line) return fail(kUsage, line.error());
   if (line->print_only) {
-    fmt::print("{}", line->text);
+    say(stdout, "{}", line->text);
     return kOk;
   }
   Signals signals;
@@ -29,10 +27,13 @@ int run(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+}  // namespace pollux::app
 
 int main(int argc, char** argv) {
+  using pollux::app::fail;
+  using pollux::app::kRunTimeError;
   try {
-    return run({argv + 1, argv + argc});
+    return pollux::app::run({argv + 1, argv + argc});
   } catch (const std::bad_alloc&) {
     return fail(kRunTimeError,
                 "out of memory; fewer --max-connections or smaller --set tcp.max_time_wait need less (free -m)");

@@ -19,7 +19,9 @@ inline std::uint64_t cycles() {
 // is what the code costs and the median what it costs among neighbours.
 class Batches {
  public:
-  explicit Batches(benchmark::State& state) : state_{state} { samples_.reserve(state.max_iterations); }
+  explicit Batches(benchmark::State& state) : state_{state} {
+    samples_.reserve(static_cast<std::size_t>(state.max_iterations));
+  }
   Batches(const Batches&) = delete;
   Batches& operator=(const Batches&) = delete;
 

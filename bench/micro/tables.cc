@@ -92,7 +92,8 @@ void flow_table(benchmark::State& state) {
       }
     });
   }
-  if (found != (hit ? state.iterations() * kProbes : 0)) state.SkipWithError("wrong answers");
+  if (found != (hit ? static_cast<std::uint64_t>(state.iterations()) * kProbes : 0))
+    state.SkipWithError("wrong answers");
 }
 BENCHMARK(flow_table)
     ->ArgNames({"hit", "burst", "flows"})
@@ -159,7 +160,8 @@ void time_wait_find(benchmark::State& state) {
       for (const FlowKey& probe : probes) found += t.table.find(probe) ? 1 : 0;
     });
   }
-  if (found != (hit ? state.iterations() * kProbes : 0)) state.SkipWithError("wrong answers");
+  if (found != (hit ? static_cast<std::uint64_t>(state.iterations()) * kProbes : 0))
+    state.SkipWithError("wrong answers");
 }
 BENCHMARK(time_wait_find)
     ->ArgNames({"hit", "records"})

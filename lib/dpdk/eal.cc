@@ -125,6 +125,7 @@ class CaughtOutput {
 
 int init_eal(std::vector<std::string> words, bool verbose) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   CaughtOutput caught;
@@ -211,7 +212,7 @@ Expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalOptions& options
   if (init_eal(arguments->words, options.verbose) < 0) {
     std::string error = start_failed(*arguments, rte_errno);
     remove_runtime_directory(std::exchange(eal->made_directory_, {}));
-    eal.release();  // there is nothing for the destructor to clean up
+    static_cast<void>(eal.release());  // there is nothing for the destructor to clean up
     return unexpected(std::move(error));
   }
   started = true;

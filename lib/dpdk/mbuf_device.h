@@ -9,7 +9,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -268,8 +267,8 @@ class MbufDevice {
     if (left != 0) {
       ++counters_.tx_full;
       if (first_ != 0) {
-        std::memmove(pending_.data(), pending_.data() + first_, left * sizeof pending_[0]);
-        std::memmove(sizes_.data(), sizes_.data() + first_, left * sizeof sizes_[0]);
+        std::copy_n(pending_.begin() + first_, left, pending_.begin());
+        std::copy_n(sizes_.begin() + first_, left, sizes_.begin());
       }
     }
     first_ = 0;

@@ -34,7 +34,7 @@ Expected<void, std::string> run_on_lcore(unsigned lcore, std::function<void()> b
     return unexpected("cannot start work on lcore " + std::to_string(lcore) + ": " +
                       (status == -EBUSY ? "it is busy" : rte_strerror(-status)));
   }
-  argument.release();  // run_body owns it now
+  static_cast<void>(argument.release());  // run_body owns it now
   return {};
 }
 

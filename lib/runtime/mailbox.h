@@ -22,6 +22,8 @@ class Command {
  public:
   static constexpr std::size_t kInline = 104;
 
+  // clang-tidy 14 does not read the constraint, and compares types of equal size.
+  // NOLINTBEGIN(bugprone-forwarding-reference-overload, misc-redundant-expression)
   template <class F>
   requires(!std::is_same_v<std::decay_t<F>, Command>) explicit Command(F&& f) {
     using Stored = std::decay_t<F>;
@@ -35,6 +37,7 @@ class Command {
       table_ = &kTable<decltype(boxed)>;
     }
   }
+  // NOLINTEND(bugprone-forwarding-reference-overload, misc-redundant-expression)
   Command(Command&& other) noexcept : table_{std::exchange(other.table_, nullptr)} {
     if (table_ != nullptr) table_->move(&other.storage_, &storage_);
   }

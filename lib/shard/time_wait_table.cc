@@ -154,7 +154,7 @@ bool TimeWaitTable::note_challenge(const FlowKey& key, std::uint8_t period) {
     if (position == kNone) return false;
     constexpr unsigned kLower = (1u << time_wait_detail::kChallengedShift) - 1;
     std::uint8_t& flags = ring.at(position).flags;
-    flags = static_cast<std::uint8_t>((flags & kLower) | period << time_wait_detail::kChallengedShift);
+    flags = static_cast<std::uint8_t>((flags & kLower) | unsigned{period} << time_wait_detail::kChallengedShift);
     return true;
   });
 }

@@ -167,7 +167,7 @@ void ReceiveQueue::link(Slab<HeldText>& store, const Place& place, std::uint32_t
 }
 
 // `range` has grown up to `behind`: the two become one.
-void ReceiveQueue::absorb(Slab<HeldText>& store, HeldText& range, Ranges::iterator behind) {
+void ReceiveQueue::absorb(Slab<HeldText>& store, HeldText& range, const Ranges::iterator& behind) {
   store[range.last].next = store.index_of(*behind);
   range.last = behind->last;
   range.end = behind->end;

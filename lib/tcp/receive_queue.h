@@ -125,7 +125,7 @@ class ReceiveQueue {
   Place trim_and_place(const Slab<HeldText>& store, SeqNum& seq, std::span<std::byte>& text);
   void keep_held_bytes(const Slab<HeldText>& store, SeqNum seq, std::span<std::byte> text) const;
   void link(Slab<HeldText>& store, const Place& place, std::uint32_t index);
-  void absorb(Slab<HeldText>& store, HeldText& range, Ranges::iterator behind);
+  void absorb(Slab<HeldText>& store, HeldText& range, const Ranges::iterator& behind);
   void queue(Slab<HeldText>& store, std::uint32_t first, std::uint32_t last);
   std::uint32_t free_piece(Slab<HeldText>& store, std::uint32_t index);
   void drop_pieces(Slab<HeldText>& store, std::uint32_t index);

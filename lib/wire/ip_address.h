@@ -56,7 +56,8 @@ class IpAddress {
   IpAddress plus(std::uint64_t n) const;
 
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
-  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  // clang-tidy 14 takes the 0 that a defaulted <=> compares with for a pointer.
+  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;  // NOLINT(modernize-use-nullptr)
 
  private:
   std::array<std::uint32_t, 4> words_{};
