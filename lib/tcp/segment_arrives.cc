@@ -210,6 +210,8 @@ Verdict Tcb::check_rst(const Segment& seg, Env& env) {
   if (!seg.flags.rst) return Verdict::kContinue;
   if (state_ == State::kTimeWait && !MUTANT(5, env.config.rst_ends_time_wait, true)) return Verdict::kRstIgnored;
   if (MUTANT(6, seg.seq != rcv_.nxt, false)) {
+    // Its text may reach into the window where SEG.SEQ does not.
+    if (!in_window(seg.seq, rcv_.nxt, rcv_wnd())) return Verdict::kRstOutOfWindow;
     challenge_ack(seg, env);
     return Verdict::kChallengedRst;
   }

@@ -66,6 +66,11 @@ void rst_outside_the_window_is_dropped(const Place& p) {
       expect_unchanged(c, p);
     }
   }
+  // It is SEG.SEQ that counts, although the text reaches into the window and beyond RCV.NXT.
+  TestConnection c = p.connection();
+  EXPECT_EQ(c.peer_sends(rst().seq(p.rcv_nxt - 1).text("abc")), Verdict::kRstOutOfWindow);
+  c.expect_nothing_sent();
+  expect_unchanged(c, p);
 }
 
 void any_syn_is_challenged(const Place& p) {
