@@ -366,7 +366,11 @@ void Tcb::take_fin(const Segment& seg, Env& env) {
     begin_two_msl(env);
     return owe_ack();
   }
-  if (state_ == State::kClosed || peer_has_closed(state_)) return;
+  if (state_ == State::kClosed) return;
+  if (peer_has_closed(state_)) {  // a second one: acknowledged, and the state remains
+    if (seg.flags.fin) owe_ack();
+    return;
+  }
   if (seg.flags.fin) {
     const SeqNum at = fin_seq(seg);
     if (MUTANT(7, at == rcv_.nxt, rcv_.nxt <= at)) return fin_arrived(env);

@@ -42,6 +42,14 @@ TEST(Closing, SeventhTextIsIgnored) {
   EXPECT_EQ(c.rcv_nxt(), 2);
 }
 
+TEST(Closing, EighthFinAtAnotherPlaceIsAcknowledgedAndDoesNotCount) {
+  TestConnection c = closing();
+  c.peer_sends(fin().seq(2).ack(1));
+  c.expect_sent(ack(2).seq(2));
+  EXPECT_EQ(c.rcv_nxt(), 2);
+  EXPECT_EQ(c.state(), State::kClosing);
+}
+
 TEST(Closing, EighthFinAgainIsAcknowledged) {
   TestConnection c = closing();
   c.peer_sends(fin().seq(1).ack(1));

@@ -39,6 +39,14 @@ TEST(LastAck, SeventhTextIsIgnored) {
   EXPECT_EQ(c.state(), State::kLastAck);
 }
 
+TEST(LastAck, EighthFinAtAnotherPlaceIsAcknowledgedAndDoesNotCount) {
+  TestConnection c = last_ack();
+  c.peer_sends(fin().seq(2).ack(1));
+  c.expect_sent(ack(2).seq(2));
+  EXPECT_EQ(c.rcv_nxt(), 2);
+  EXPECT_EQ(c.state(), State::kLastAck);
+}
+
 TEST(LastAck, EighthFinAgainIsAcknowledged) {
   TestConnection c = last_ack();
   c.peer_sends(fin().seq(1).ack(1));
