@@ -187,14 +187,9 @@ Outcomes syn_sent(const Block& b, const Arrival& seg) {
 // ---- 3.10.7.4 ----
 
 // First.
-Outcomes not_acceptable(const Block& b, const Arrival& seg) {
-  if (seg.flags.rst) return {dropped(b, "RFC 9293, 3.10.7.4, first: unacceptable, and a RST")};
-  const Outcome o = acknowledged(b, "RFC 9293, 3.10.7.4, first: an unacceptable segment is acknowledged");
-  if (b.state != State::kSynReceived || !seg.flags.syn || seg.seq != b.irs) return {o};
-  // The SYN again: our SYN-ACK again acknowledges as well, and is what the peer lacks.
-  Outcome again = unchanged(b, "RFC 9293, 3.10.7.4, first, and 3.8.1: the SYN again");
-  again.answer = {.wire = Wire::kSynAck, .seq = b.iss, .ack = b.rcv_nxt};
-  return {o, again};
+Outcome not_acceptable(const Block& b, const Arrival& seg) {
+  if (seg.flags.rst) return dropped(b, "RFC 9293, 3.10.7.4, first: unacceptable, and a RST");
+  return acknowledged(b, "RFC 9293, 3.10.7.4, first: an unacceptable segment is acknowledged");
 }
 
 // Second; RFC 5961, 3.2. It is SEG.SEQ that counts, whatever text the RST carries.
@@ -276,28 +271,36 @@ Outcomes from_fifth_step(const Block& b, const Arrival& seg) {
   return {o};
 }
 
+// In SYN-RECEIVED the peer's SYN again. It lies before the window, and so it is acknowledged; our SYN-ACK again does
+// that as well, and is what the peer lacks. Its acknowledgment may count all the same: with it a simultaneous open ends
+// (3.5, figure 7), A.2 warns of what comes of ignoring it, and 3.5.2 would have a bad one answered with a reset.
+Outcomes syn_again(const Block& b, const Arrival& seg) {
+  Outcomes all{acknowledged(b, "RFC 9293, 3.10.7.4, first: the SYN again is acknowledged")};
+  all.push_back(unchanged(b, "RFC 9293, 3.10.7.4, first, and 3.8.1: the SYN again, our SYN-ACK again"));
+  all.back().answer = {.wire = Wire::kSynAck, .seq = b.iss, .ack = b.rcv_nxt};
+  if (!seg.flags.ack) return all;
+  Arrival trimmed = seg;
+  trimmed.flags.syn = false;
+  trimmed.seq = seg.seq + 1;
+  for (Outcome& o : from_fifth_step(b, trimmed)) {
+    // It is a segment before the window: if not for its text or its FIN, it is acknowledged as one.
+    if (o.answer.wire == Wire::kNothing) o.answer = ack_of(b.snd_nxt, b.rcv_nxt, When::kSoon);
+    o.source = "RFC 9293, 3.5, figure 7, and A.2: the acknowledgment of a SYN that comes again";
+    all.push_back(o);
+  }
+  return all;
+}
+
 Outcomes other_states(const Block& b, const Arrival& seg) {
   if (b.state == State::kTimeWait && seg.flags.syn && !seg.flags.rst) return syn_in_time_wait(b, seg);
-  if (!acceptable(b, seg)) return not_acceptable(b, seg);
+  if (b.state == State::kSynReceived && seg.flags.syn && seg.seq == b.irs && !seg.flags.rst) return syn_again(b, seg);
+  if (!acceptable(b, seg)) return {not_acceptable(b, seg)};
   if (seg.flags.rst) return {reset(b, seg)};
-  if (seg.flags.syn) {
-    if (b.state != State::kSynReceived || !b.passive) {
-      return {acknowledged(b, "RFC 9293, 3.10.7.4, fourth: a SYN is answered with a challenge ACK (RFC 5961, 4.2)")};
-    }
-    if (in_receive_window(b, seg.seq)) {
-      return {gone(State::kListen, "RFC 9293, 3.10.7.4, fourth, SYN-RECEIVED: a SYN returns it to LISTEN")};
-    }
-    // The SYN again, with text: it lies before the window. Its text may be taken
-    // without it ("trimming off any portions that lie outside the window, including
-    // SYN"), or the whole be answered as a SYN that came twice.
-    Outcomes all = not_acceptable(b, seg);
-    Arrival trimmed = seg;
-    trimmed.flags.syn = false;
-    trimmed.seq = seg.seq + 1;
-    for (const Outcome& o : from_fifth_step(b, trimmed)) all.push_back(o);
-    return all;
+  if (!seg.flags.syn) return from_fifth_step(b, seg);
+  if (b.state == State::kSynReceived && b.passive) {
+    return {gone(State::kListen, "RFC 9293, 3.10.7.4, fourth, SYN-RECEIVED: a SYN returns it to LISTEN")};
   }
-  return from_fifth_step(b, seg);
+  return {acknowledged(b, "RFC 9293, 3.10.7.4, fourth: a SYN is answered with a challenge ACK (RFC 5961, 4.2)")};
 }
 
 }  // namespace
