@@ -1,0 +1,42 @@
+#include "deviations.h"
+
+#include <array>
+
+namespace pollux::matrix {
+namespace {
+
+constexpr std::array kDeviations{
+    Deviation{"LISTEN drops a SYN with FIN",
+              "HS-07: no host opens a connection so; RFC 9293 would have the FIN wait for the handshake. Linux 6.18 "
+              "drops it too",
+              [](const Block& b, const Arrival& seg) {
+                return b.state == State::kListen && seg.flags.syn && seg.flags.fin && !seg.flags.rst && !seg.flags.ack;
+              },
+              [](Outcome& o, const Block& b) {
+                o = {.state = b.state, .snd_una = b.snd_una, .rcv_nxt = b.rcv_nxt, .source = o.source};
+              }},
+    Deviation{"a RST in SYN-SENT is told as \"refused\"",
+              "AO-06: \"connection reset\" is 3.10.7.3's word, but SYN-RECEIVED (3.10.7.4) says \"connection refused\" "
+              "for the same answer to the same SYN, and so do sockets (ECONNREFUSED)",
+              [](const Block& b, const Arrival& seg) { return b.state == State::kSynSent && seg.flags.rst; },
+              [](Outcome& o, const Block&) {
+                o.told.refused = o.told.reset;
+                o.told.reset = Tell::kNo;
+              }},
+};
+
+}  // namespace
+
+std::span<const Deviation> deviations() { return kDeviations; }
+
+std::vector<Outcome> expected_of_pollux(const Block& block, const Arrival& seg, std::vector<std::size_t>& used) {
+  std::vector<Outcome> outcomes = expected(block, seg);
+  for (std::size_t i = 0; i < kDeviations.size(); ++i) {
+    if (!kDeviations[i].applies(block, seg)) continue;
+    ++used[i];
+    for (Outcome& outcome : outcomes) kDeviations[i].change(outcome, block);
+  }
+  return outcomes;
+}
+
+}  // namespace pollux::matrix
