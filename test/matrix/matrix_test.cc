@@ -61,12 +61,12 @@ std::string report(const std::string& place, const Block& block, const Arrival& 
   return lines + "\n  got       " + to_string(seen) + "\n  differs   " + why;
 }
 
-// Text beyond a hole is held, and given to the application once the hole is filled (SHLD-31).
-std::string hole_differs(Station& station, const Block& block, const Arrival& seg, const Observed& before) {
+// Text and FIN beyond a hole are held, and count once one segment fills it (SHLD-31).
+std::string hole_differs(Station& station, const Block& block, const Outcome& held, const Observed& before) {
   const Observed after = station.meet(
       {.flags = {.ack = true}, .seq = block.rcv_nxt, .ack = before.snd_una.value_or(block.snd_nxt), .text = kMss});
-  if (after.text.size() != kMss + seg.text) return "the held text, once the hole is filled";
-  if (after.end != (seg.flags.fin ? 1 : 0)) return "the held FIN, once the hole is filled";
+  if (after.text.size() != kMss + held.held) return "the held text, once the hole is filled";
+  if (after.end != (held.fin_held ? 1 : 0)) return "the held FIN, once the hole is filled";
   return after.complaint;
 }
 
@@ -93,8 +93,9 @@ void check_row(Station& station, const Row& row, bool v6, std::size_t& cells, Ex
     ++cells;
     const Observed seen = station.meet(seg);
     std::string why = difference(outcomes, seen);
-    if (why.empty() && outcomes.front().held > 0 && cell(index).seq == SeqPlace::kInWindow)
-      why = hole_differs(station, block, seg, seen);
+    const Outcome& first = outcomes.front();
+    if (why.empty() && (first.held > 0 || first.fin_held) && cell(index).seq == SeqPlace::kInWindow)
+      why = hole_differs(station, block, first, seen);
     if (why.empty()) continue;
     if (++failures <= kMostReports) ADD_FAILURE() << report(place_of(row, index, v6), block, seg, outcomes, seen, why);
   }

@@ -110,6 +110,7 @@ void take_text_and_fin(Outcome& o, const Block& b, SeqNum text_seq, const Arriva
   if (first > 0) {
     o.told.urgent = seg.flags.urg ? Tell::kMay : Tell::kNo;
     o.held = static_cast<std::uint32_t>(std::max<std::int64_t>(end - first, 0));
+    o.fin_held = fin_counts;
     o.answer = ack_of(b.snd_nxt, nxt, When::kMay);
     o.source = "RFC 9293, 3.10.7.4, seventh: in the window, not at its left edge (SHLD-31, MAY-13)";
     return;

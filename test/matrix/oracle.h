@@ -96,10 +96,11 @@ struct Outcome {
   Answer answer{};  // nothing else goes out at once
   Answer also{};    // after it
   // Where the connection goes on: its variables, and the text beyond RCV.NXT that
-  // is to be held (SHLD-31), which begins at SEG.SEQ.
+  // is to be held (SHLD-31), which begins at SEG.SEQ, and the FIN behind it.
   SeqNum snd_una{};
   SeqNum rcv_nxt{};
   std::uint32_t held = 0;
+  bool fin_held = false;
   std::string_view source{};  // who says so
 };
 

@@ -33,6 +33,8 @@ constexpr std::uint16_t kListenPort = 80;
 constexpr std::uint16_t kClosedPort = 81;
 constexpr std::uint16_t kActivePort = 20000;
 
+static_assert(static_cast<int>(State::kTimeWait) == static_cast<int>(tcp::State::kTimeWait));
+
 constexpr Duration kAnswerTime = 499ms;  // MUST-40: "less than 0.5 seconds"
 
 ShardConfig config(bool rst_ends_time_wait) {
@@ -265,7 +267,7 @@ std::string Station::complaint_about(const std::deque<Sent>& frames) const {
   return all;
 }
 
-// One connection at most is here: the state in which there is one.
+// One connection at most is here: the state in which there is one. The oracle and the stack list them as RFC 9293 does.
 State Station::state() const {
   for (const State s : {State::kSynSent, State::kSynReceived, State::kEstablished, State::kFinWait1, State::kFinWait2,
                         State::kCloseWait, State::kClosing, State::kLastAck, State::kTimeWait}) {

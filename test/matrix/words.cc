@@ -93,6 +93,7 @@ std::string to_string(const Outcome& outcome) {
   if (outcome.also.wire != Wire::kNothing) words += ", then " + to_string(outcome.also);
   words += "; application told: " + to_string(outcome.told);
   if (outcome.held > 0) words += "; holds " + std::to_string(outcome.held) + " bytes beyond a hole";
+  if (outcome.fin_held) words += "; holds the FIN";
   return words;
 }
 
