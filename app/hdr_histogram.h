@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "time/instant.h"
@@ -15,7 +16,28 @@ namespace pollux::app {
 // touches one counter. Histograms of several cores add up.
 class HdrHistogram {
  public:
+  // Values below 2^kExactBits have a bucket each; every power of two above has kHalf of them. These are the buckets of
+  // an HdrHistogram of three digits from 1 to kLargest.
+  static constexpr unsigned kExactBits = 11;
+  static constexpr std::uint64_t kHalf = std::uint64_t{1} << (kExactBits - 1);
+  static constexpr std::uint64_t kLargest = (std::uint64_t{1} << 42) - 1;
+  static constexpr std::size_t kBuckets = (42 - kExactBits + 2) * kHalf;
+
   HdrHistogram() : counts_(kBuckets) {}
+
+  // One whose buckets hold so many values each, which count as the largest of their bucket; at most kBuckets of them.
+  static HdrHistogram of_counts(std::span<const std::uint64_t> counts) {
+    HdrHistogram h;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] == 0) continue;
+      h.counts_[i] = counts[i];
+      h.count_ += counts[i];
+      h.sum_ += static_cast<double>(counts[i]) * static_cast<double>(last_of(i));
+      h.min_ = std::min(h.min_, last_of(i));
+      h.max_ = last_of(i);
+    }
+    return h;
+  }
 
   // Negative durations count as 0; those beyond 73 minutes lie in the last bucket.
   void record(Duration d) {
@@ -38,6 +60,7 @@ class HdrHistogram {
   void clear() { *this = HdrHistogram{}; }
 
   std::uint64_t count() const { return count_; }
+  std::span<const std::uint64_t> counts() const { return counts_; }  // of each bucket
   Duration min() const { return duration(count_ == 0 ? 0 : min_); }
   Duration max() const { return duration(max_); }
   Duration mean() const {
@@ -59,12 +82,6 @@ class HdrHistogram {
   }
 
  private:
-  // Values below 2^kExactBits have a bucket each; every power of two above has kHalf of them.
-  static constexpr unsigned kExactBits = 11;
-  static constexpr std::uint64_t kHalf = std::uint64_t{1} << (kExactBits - 1);
-  static constexpr std::uint64_t kLargest = (std::uint64_t{1} << 42) - 1;
-  static constexpr std::size_t kBuckets = (42 - kExactBits + 2) * kHalf;
-
   static constexpr std::size_t bucket_of(std::uint64_t value) {
     if (value < 2 * kHalf) return value;
     const auto shift = static_cast<unsigned>(std::bit_width(value)) - kExactBits;

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "hdr_encoding.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
 #include "units.h"
@@ -179,7 +180,8 @@ Json latencies(const Result& r) {
                  {"p99", h.quantile(0.99).count()},
                  {"p999", h.quantile(0.999).count()},
                  {"p9999", h.quantile(0.9999).count()},
-                 {"max", h.max().count()}};
+                 {"max", h.max().count()},
+                 {"hdr_v2_base64", encode_hdr(h)}};
   }
   return all;
 }
