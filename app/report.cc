@@ -12,7 +12,6 @@
 #include "hdr_encoding.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
-#include "units.h"
 #include "version.h"
 #include "wire/wire_drop.h"
 
@@ -130,8 +129,6 @@ std::pair<std::uint64_t, std::uint64_t> packets(const CoreSnapshot& core) {
   if (core.role == CoreRole::kPort) return {core.queue.rx_packets, core.queue.tx_packets};
   return {core.shard.rx_frames, core.shard.tx_frames};
 }
-
-// ---- JSON, section by section ----
 
 Json meta(const Result& r) {
   std::vector<unsigned> cores;
@@ -327,48 +324,6 @@ Json impairment(const Result& r) {
   return json;
 }
 
-// ---- text ----
-
-std::string latency_table(const Result& r) {
-  const bool any =
-      std::any_of(r.latency.begin(), r.latency.end(), [](const auto& row) { return row.second.count() > 0; });
-  if (!any) return {};
-  std::string text = fmt::format("{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "latency", "p50", "p90", "p99", "p99.9", "max");
-  for (const auto& [what, h] : r.latency) {
-    if (h.count() == 0) continue;
-    text += fmt::format("  {:<10}{:>9}{:>9}{:>9}{:>9}{:>9}\n", what, show_duration(h.quantile(0.5)),
-                        show_duration(h.quantile(0.9)), show_duration(h.quantile(0.99)),
-                        show_duration(h.quantile(0.999)), show_duration(h.max()));
-  }
-  return text;
-}
-
-std::string pairs_line(std::string_view title, const std::vector<std::pair<std::string, std::uint64_t>>& pairs) {
-  std::string text;
-  for (const auto& [what, n] : pairs) {
-    if (n != 0) text += fmt::format("{}{} {}", text.empty() ? "" : "  ", what, with_commas(n));
-  }
-  return fmt::format("{:<12}{}\n", title, text.empty() ? "none" : text);
-}
-
-std::string cores_lines(const Result& r) {
-  std::string text;
-  for (const CoreSnapshot& core : r.engine.cores) {
-    const auto [rx, tx] = packets(core);
-    text += fmt::format("{:<12}{} {}  busy {:.0f} %  rx {}  tx {} packets{}\n", fmt::format("core {}", core.cpu),
-                        role(core), core.group, 100 * core.loop.busy_fraction(), show_count(static_cast<double>(rx)),
-                        show_count(static_cast<double>(tx)),
-                        core.loop.resteered == 0 ? "" : fmt::format("  re-steered {}", core.loop.resteered));
-  }
-  return text;
-}
-
-std::string verdict_lines(const Result& r) {
-  std::string text = fmt::format("{}\n", name(r.verdict.state));
-  for (const std::string& reason : r.verdict.reasons) text += fmt::format("  {}\n", reason);
-  return text;
-}
-
 }  // namespace
 
 std::string_view name(Verdict::State state) {
@@ -416,48 +371,6 @@ nlohmann::ordered_json to_json(const Result& r) {
   json["series"] = series(r);
   json["thresholds"] = Json::array();
   return json;
-}
-
-std::string summary(const Result& r) {
-  const CoreSnapshot all = r.engine.total();
-  const CoreSnapshot side = r.engine.total(r.group);
-  const ServiceCounters& s = r.service;
-  const double t = seconds(r.duration);
-  const auto rate = [&](std::uint64_t n) { return show_count(static_cast<double>(n) / t); };
-  std::string text = fmt::format("{}\n", r.title);
-  text +=
-      fmt::format("{:<12}{} completed in {:.1f} s: {}/s   failed {}   open {}\n", "connections",
-                  with_commas(s.completed), t, rate(s.completed), with_commas(s.failed()), with_commas(r.open_at_end));
-  if (s.responses > 0)
-    text += fmt::format("{:<12}{}: {}/s\n", "responses", with_commas(s.responses), rate(s.responses));
-  text += fmt::format("{:<12}rx {}  {} packets/s   tx {}  {} packets/s\n", "traffic",
-                      show_bytes(static_cast<double>(side.tcp.bytes_received)), rate(side.shard.rx_frames),
-                      show_bytes(static_cast<double>(side.tcp.bytes_sent)), rate(side.shard.tx_frames));
-  text += latency_table(r);
-  const tcp::Counters& c = all.tcp;
-  text += fmt::format(
-      "{:<12}segments sent {}  received {}  retransmitted {}  out of order {}  resets sent {}  received {}\n", "tcp",
-      with_commas(c.segments_sent), with_commas(c.segments_received), with_commas(c.retransmitted_segments),
-      with_commas(c.out_of_order), with_commas(c.resets_sent), with_commas(c.resets_received));
-  const auto& w = all.time_wait_counters;
-  text += fmt::format("{:<12}{} now, {} at most; entered {}  reused {}  evicted {}; {:.0f} B each\n", "TIME-WAIT",
-                      with_commas(all.time_wait), with_commas(w.peak), with_commas(w.entered), with_commas(w.reused),
-                      with_commas(w.evicted), r.time_wait_entry);
-  text +=
-      fmt::format("{:<12}{} resident; connections {}, TIME-WAIT {} reserved; {:.0f} B per idle connection\n", "memory",
-                  show_bytes(static_cast<double>(rss_bytes())), show_bytes(static_cast<double>(all.memory.connections)),
-                  show_bytes(static_cast<double>(all.memory.time_wait)), r.idle_connection);
-  text += cores_lines(r);
-  text += pairs_line("drops", drops(r.engine));
-  if (r.impairment_seed) {
-    const ImpairmentCounters& bad = all.impaired_received;
-    text += pairs_line("bad wire", {{"dropped", bad.lost},
-                                    {"duplicated", bad.duplicated},
-                                    {"reordered", bad.reordered},
-                                    {"delayed", bad.delayed},
-                                    {"corrupted", bad.corrupted}});
-  }
-  return text + verdict_lines(r);
 }
 
 std::string iso_time_now() {

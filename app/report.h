@@ -43,10 +43,9 @@ struct Sample {
   std::uint64_t errors = 0;       // within it
 };
 
-// Everything a run has to tell; what the JSON result and the summary are made of.
+// Everything a run has to tell; what the JSON result is made of, and of that the summary (result_text.h).
 struct Result {
   std::string command;                // "serve http"
-  std::string title;                  // of the summary
   std::optional<std::uint64_t> seed;  // as given; else nobody knows the keys
   std::string started;                // wall clock, ISO 8601
   Duration duration{0};
@@ -68,8 +67,6 @@ std::vector<std::pair<std::string, std::uint64_t>> drops(const runtime::EngineSn
 
 // "schema": "pollux.result/1".
 nlohmann::ordered_json to_json(const Result& result);
-// For people; some thirty lines.
-std::string summary(const Result& result);
 
 std::string iso_time_now();
 

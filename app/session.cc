@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "dpdk/random.h"
+#include "result_text.h"
 #include "say.h"
 #include "shard/connection_bytes.h"
 #include "units.h"
@@ -55,13 +56,6 @@ std::optional<std::uint64_t> Session::impairment_seed_of(const Options& options)
   return options.seed ? *options.seed : dpdk::random_seed() >> 11;
 }
 
-std::string Session::title() const {
-  std::string text = "pollux " + name_;
-  if (options_.seed) text += fmt::format(", seed {}", *options_.seed);
-  if (impairment_seed_) text += fmt::format(", bad wire with seed {}", *impairment_seed_);
-  return text;
-}
-
 runtime::EngineOptions Session::engine_options() const {
   runtime::EngineOptions engine;
   engine.hugepages = options_.hugepages;
@@ -105,7 +99,7 @@ bool Session::run(Signals& signals, Duration limit, const std::string& group, co
     if (event != Signals::Event::kShow && now - last_time < kSecond && !over) continue;
     Tick tick = read();
     if (event == Signals::Event::kShow) {
-      say(stderr, "\n{}", summary(result(group, tick, now - start)));
+      say(stderr, "\n{}", summary(to_json(result(group, tick, now - start))));
       continue;
     }
     series_.push_back(sample_of(tick, before, now - start, now - last_time, group));
@@ -133,7 +127,6 @@ void Session::show_status(const Sample& s, const Tick& tick) const {
 Result Session::result(const std::string& group, Tick last, Duration duration) const {
   Result r;
   r.command = name_;
-  r.title = title();
   r.seed = options_.seed;
   r.started = started_;
   r.duration = duration;
@@ -166,15 +159,16 @@ Session::~Session() {
 
 Expected<void, std::string> Session::write(const Result& result) {
   const bool to_stdout = options_.json == "-";
-  if (!options_.quiet) say(to_stdout ? stderr : stdout, "{}", summary(result));
+  const auto json = to_json(result);
+  if (!options_.quiet) say(to_stdout ? stderr : stdout, "{}", summary(json));
   if (to_stdout) {
-    std::cout << to_json(result).dump(2) << std::endl;
+    std::cout << json.dump(2) << std::endl;
     if (!std::cout) return unexpected(cannot_write("standard output"));
   } else if (result_file_) {
     std::FILE* const file = result_file_.get();
     result_file_is_new_ = false;
     if (ftruncate(fileno(file), 0) != 0 && errno != EINVAL) return unexpected(cannot_write(options_.json));  // a pipe
-    const std::string text = to_json(result).dump(2) + '\n';
+    const std::string text = json.dump(2) + '\n';
     if (std::fputs(text.c_str(), file) < 0 || std::fflush(file) != 0) return unexpected(cannot_write(options_.json));
   }
   std::fflush(stdout);

@@ -68,8 +68,6 @@ class Session {
 
  private:
   static std::optional<std::uint64_t> impairment_seed_of(const Options& options);
-  // "demo, seed 7, bad wire with seed 8": what it takes to see the same again.
-  std::string title() const;
   void show_status(const Sample& sample, const Tick& tick) const;
 
   const Options& options_;

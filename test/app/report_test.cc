@@ -4,6 +4,7 @@
 
 #include "judge.h"
 #include "options.h"
+#include "result_text.h"
 
 namespace pollux::app {
 namespace {
@@ -138,7 +139,7 @@ TEST(Result, WhatABadWireDidIsToldForEachDirectionAndGroup) {
   EXPECT_EQ(json["sent"]["dropped"], 20);
   EXPECT_EQ(json["groups"]["pair:0"]["received"]["dropped"], 1);
   EXPECT_EQ(json["groups"]["pair:1"]["received"]["dropped"], 10);
-  EXPECT_NE(summary(r).find("bad wire    dropped 11"), std::string::npos) << summary(r);
+  EXPECT_NE(summary(to_json(r)).find("bad wire    dropped 11"), std::string::npos) << summary(to_json(r));
 }
 
 TEST(Result, ADropIsThereByItsNameAndNoOther) {
@@ -158,10 +159,10 @@ TEST(Result, ADropIsThereByItsNameAndNoOther) {
 
 TEST(Result, TheSummaryHasTheVerdictAndItsReasons) {
   Result r = result_of();
-  EXPECT_NE(summary(r).find("VALID"), std::string::npos);
+  EXPECT_NE(summary(to_json(r)).find("VALID"), std::string::npos);
   r.verdict.degrade("some reason");
-  EXPECT_NE(summary(r).find("DEGRADED\n  some reason"), std::string::npos);
-  EXPECT_NE(summary(r).find("connect"), std::string::npos);
+  EXPECT_NE(summary(to_json(r)).find("DEGRADED\n  some reason"), std::string::npos);
+  EXPECT_NE(summary(to_json(r)).find("connect"), std::string::npos);
 }
 
 TEST(Verdict, OnlyEverGetsWorse) {
