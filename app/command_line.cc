@@ -28,6 +28,8 @@ constexpr std::array kCommands{
     CommandRow{Command::kEcho, "serve echo", "sends back what it gets (RFC 862)"},
     CommandRow{Command::kDiscard, "serve discard", "counts what it gets (RFC 863)"},
     CommandRow{Command::kChargen, "serve chargen", "sends characters for as long as they are taken (RFC 864)"},
+    CommandRow{Command::kReport, "report", "what result files say: as text, as a page with charts, as CSV"},
+    CommandRow{Command::kCompare, "compare", "how two results differ; with --max-regress a gate"},
 };
 constexpr std::string_view kServe = "serve";
 
@@ -122,10 +124,12 @@ class Parser {
   Parser(std::string_view words, std::string help, unsigned commands)
       : words_{words}, app_{std::move(help), "pollux " + std::string{words}} {
     app_.allow_extras();
-    app_.footer("What follows a final -- goes to DPDK's EAL.");
     for (const OptionSpec& spec : option_table()) {
       if ((spec.commands & commands) == commands) add(spec);
     }
+    const bool on_ports =
+        std::any_of(given_.begin(), given_.end(), [](const auto& one) { return one.first->name == "port"; });
+    if (on_ports) app_.footer("What follows a final -- goes to DPDK's EAL.");
   }
 
   std::string help() const { return app_.help(); }
@@ -138,8 +142,15 @@ class Parser {
     } catch (const CLI::ParseError& error) {
       return unexpected(error.what() + help_hint(words_));
     }
-    if (const auto extras = app_.remaining(); !extras.empty()) return unexpected(unknown(extras));
     std::vector<Setting> settings;
+    const auto is_dashed = [](const std::string& word) { return word.size() > 1 && word[0] == '-'; };
+    if (const auto extras = app_.remaining(); !extras.empty()) {
+      const auto alone =
+          std::find_if(given_.begin(), given_.end(), [](const auto& one) { return one.first->stands_alone; });
+      if (alone == given_.end() || std::any_of(extras.begin(), extras.end(), is_dashed))
+        return unexpected(unknown(extras));
+      for (const std::string& word : extras) settings.push_back({alone->first, word, std::string{alone->first->value}});
+    }
     for (const auto& [spec, given] : given_) {
       if (given->option->count() == 0) continue;
       const std::string origin = "--" + std::string{spec->name};
@@ -149,7 +160,8 @@ class Parser {
       }
       if (given->values.size() > 1 && !spec->repeatable)
         return unexpected(fmt::format("{} is given {} times", origin, given->values.size()));
-      for (const std::string& value : given->values) settings.push_back({spec, value, origin});
+      for (const std::string& value : given->values)
+        settings.push_back({spec, value.empty() ? std::string{spec->implied} : value, origin});
     }
     return settings;
   }
@@ -171,6 +183,7 @@ class Parser {
       // One value each time it is given: a list of values belongs into one word.
       given->option =
           app_.add_option(names, given->values, std::string{spec.help})->expected(1)->allow_extra_args(false);
+      if (!spec.implied.empty()) given->option->expected(0, 1);
       given->option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(std::string{spec.value});
     }
     given_.emplace_back(&spec, std::move(given));

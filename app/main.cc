@@ -7,6 +7,7 @@
 
 #include "command_line.h"
 #include "demo.h"
+#include "report_command.h"
 #include "say.h"
 #include "serve.h"
 #include "session.h"
@@ -22,6 +23,8 @@ int run(const std::vector<std::string>& words) {
     say(stdout, "{}", line->text);
     return kOk;
   }
+  if (line->command == Command::kReport) return report(line->options);
+  if (line->command == Command::kCompare) return compare(line->options);
   Signals signals;
   return line->command == Command::kDemo ? demo(line->options, signals) : serve(line->command, line->options, signals);
 }

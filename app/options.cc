@@ -267,6 +267,7 @@ Json show_duration_member(const Options& o) {
 constexpr unsigned kServe = 2 | 4 | 8 | 16;
 constexpr unsigned kAll = 1 | kServe;
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
+constexpr unsigned kOnResults = bit(Command::kReport) | bit(Command::kCompare);
 
 constexpr std::array kOptions{
     OptionSpec{"port", 'p', "SPEC",
@@ -363,6 +364,21 @@ constexpr std::array kOptions{
     OptionSpec{"close", 0, "server|client", "who closes first, and hence holds TIME-WAIT", bit(Command::kDemo), false,
                [](Options& o, std::string_view text) { return put_choice(text, kCloseBy, o.close); },
                [](const Options& o) { return Json(word_of(o.close, kCloseBy)); }},
+
+    OptionSpec{"result", 0, "FILE", "what --json of a run wrote; --result may be left out", kOnResults, true,
+               [](Options& o, std::string_view text) {
+                 o.results.emplace_back(text);
+                 return SetResult{};
+               },
+               show_member<&Options::results>, "", true},
+    OptionSpec{"html", 0, "FILE", "a page with charts, of one result or of several side by side; -: to standard output",
+               bit(Command::kReport), false, set_text<&Options::html>, show_text<&Options::html>},
+    OptionSpec{"csv", 0, "FILE", "the series; - or no FILE: to standard output", bit(Command::kReport), false,
+               set_text<&Options::csv>, show_text<&Options::csv>, "-"},
+    OptionSpec{"max-regress", 0, "PERCENT", "fail (exit code 3) if a rate or latency is worse by more, such as 3%",
+               bit(Command::kCompare), false,
+               [](Options& o, std::string_view text) { return put(parse_percent(text), o.max_regress.emplace()); },
+               [](const Options& o) { return o.max_regress ? Json(*o.max_regress) : Json(nullptr); }},
 };
 
 // ---- TOML ----

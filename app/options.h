@@ -19,7 +19,15 @@
 namespace pollux::app {
 
 // What the program is asked to do. Bits, so that an option can name those it is for.
-enum class Command : unsigned { kDemo = 1, kHttp = 2, kEcho = 4, kDiscard = 8, kChargen = 16 };
+enum class Command : unsigned {
+  kDemo = 1,
+  kHttp = 2,
+  kEcho = 4,
+  kDiscard = 8,
+  kChargen = 16,
+  kReport = 1u << 28,
+  kCompare = 1u << 29
+};
 
 enum class CloseBy : std::uint8_t { kServer, kClient };
 
@@ -58,6 +66,12 @@ struct Options {
   std::uint32_t clients = 64;
   CloseBy close = CloseBy::kServer;
 
+  // report, compare
+  std::vector<std::string> results;  // paths
+  std::string html;                  // a path, "-": standard output, empty: none; so is csv
+  std::string csv;
+  std::optional<double> max_regress;  // a share
+
   // Stack cores of a server.
   std::uint32_t stack_cores() const;
   bool impaired() const {
@@ -79,6 +93,8 @@ struct OptionSpec {
   bool repeatable = false;
   SetResult (*set)(Options&, std::string_view) = nullptr;
   nlohmann::json (*show)(const Options&) = nullptr;
+  std::string_view implied = {};  // what it means without a value; empty: it needs one
+  bool stands_alone = false;      // its values may be given without its name
 
   bool is_for(Command command) const { return (commands & static_cast<unsigned>(command)) != 0; }
   std::string key() const;

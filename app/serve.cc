@@ -33,6 +33,8 @@ Service service_of(Command command) {
     case Command::kChargen:
       return {"serve chargen", 19, "nc {host} {port} | head"};
     case Command::kDemo:
+    case Command::kReport:
+    case Command::kCompare:
       break;
   }
   unreachable();
@@ -198,6 +200,8 @@ int serve(Command command, const Options& given, Signals& signals) {
     case Command::kChargen:
       return serve_stream<ChargenApp>(command, options, signals);
     case Command::kDemo:
+    case Command::kReport:
+    case Command::kCompare:
       break;
   }
   unreachable();

@@ -119,6 +119,11 @@ Expected<double, std::string> parse_chance(std::string_view text) {
   return chance;
 }
 
+Expected<double, std::string> parse_percent(std::string_view text) {
+  constexpr std::array kPercent{Unit{"%", 0.01}};
+  return scale(text, kPercent, "this is per cent, such as 3% or 0.5%");
+}
+
 Expected<bool, std::string> parse_switch(std::string_view text) {
   if (text == "on" || text == "true" || text == "yes" || text == "1") return true;
   if (text == "off" || text == "false" || text == "no" || text == "0") return false;

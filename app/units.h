@@ -22,6 +22,8 @@ Expected<double, std::string> parse_rate(std::string_view text);
 Expected<std::uint64_t, std::string> parse_count(std::string_view text);
 // 0..1: "0.01", "1%".
 Expected<double, std::string> parse_chance(std::string_view text);
+// A share, of 1 or more too: "3%", "150%".
+Expected<double, std::string> parse_percent(std::string_view text);
 // "on off true false yes no 1 0".
 Expected<bool, std::string> parse_switch(std::string_view text);
 

@@ -74,6 +74,10 @@ const std::map<std::string, std::string> kValues{
     {"idle-timeout", "4s"},
     {"clients", "10"},
     {"close", "client"},
+    {"result", "r.json"},
+    {"html", "r.html"},
+    {"csv", "r.csv"},
+    {"max-regress", "3%"},
 };
 
 // A value for every key of TCP that differs from its default.
