@@ -329,11 +329,11 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   }
   // Many small segments may take more memory than their text tells.
   if (q->true_size() > most_held(env)) return false;
+  if (q->ranges() > 0) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
   if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
   const SeqNum before = rcv_.nxt;
   advance_rcv_nxt(size);
   const SeqNum joined = q->join(env.stores.held, rcv_.nxt);
-  if (joined != rcv_.nxt || q->ranges() > 0) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
   if (joined != rcv_.nxt) advance_rcv_nxt(distance(rcv_.nxt, joined));
   env.counters.bytes_received += distance(before, rcv_.nxt);
   return true;

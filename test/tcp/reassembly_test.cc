@@ -87,6 +87,15 @@ TEST(Reassembly, DuplicateAcksOfOneBurstAreBounded) {
   c.expect_nothing_sent();
 }
 
+TEST(Reassembly, OneSegmentOverHolesAndWhatLiesBetweenIsAcknowledgedAtOnce) {  // RFC 5681, 4.2
+  TestConnection c = established();
+  c.peer_sends(data("ll").seq(3).ack(1));
+  c.expect_sent(ack(1).seq(1));
+  c.peer_sends(data("hello").seq(1).ack(1));
+  c.expect_sent(ack(6).seq(1));
+  EXPECT_EQ(c.received(), "hello");
+}
+
 TEST(Reassembly, HoleFilledWhileTheApplicationDoesNotRead) {
   TestConnection c = established({.application_reads = false});
   c.peer_sends(data("c").seq(3).ack(1));
