@@ -30,8 +30,14 @@ constexpr std::array kCommands{
     CommandRow{Command::kChargen, "serve chargen", "sends characters for as long as they are taken (RFC 864)"},
     CommandRow{Command::kReport, "report", "what result files say: as text, as a page with charts, as CSV"},
     CommandRow{Command::kCompare, "compare", "how two results differ; with --max-regress a gate"},
+    CommandRow{Command::kScript, "stacktest script",
+               "runs scripts in packetdrill's dialect in virtual time, with IPv4 and with IPv6"},
 };
 constexpr std::string_view kServe = "serve";
+constexpr std::string_view kStackTest = "stacktest";
+
+// Whether a subcommand begins with that word, so that another must follow.
+bool is_group(std::string_view word) { return word == kServe || word == kStackTest; }
 
 std::string commands_help() {
   std::string text;
@@ -88,31 +94,42 @@ struct Found {
   std::size_t words;  // how many it took
 };
 
+// "http, echo, discard or chargen": what may follow the word of a group.
+std::string members_of(std::string_view group) {
+  std::vector<std::string_view> members;
+  for (const CommandRow& row : kCommands) {
+    if (row.words.starts_with(group)) members.push_back(row.words.substr(row.words.rfind(' ') + 1));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : i + 1 == members.size() ? " or " : ", ", members[i]);
+  }
+  return text;
+}
+
 // The subcommand that the first one or two words name.
 Expected<Found, std::string> find_command(std::span<const std::string> words) {
-  const bool is_serve = words[0] == kServe;
-  if (is_serve && (words.size() < 2 || words[1].starts_with('-'))) {
-    return unexpected("serve what? http, echo, discard or chargen" + help_hint(kServe));
+  const bool grouped = is_group(words[0]);
+  if (grouped && (words.size() < 2 || words[1].starts_with('-'))) {
+    return unexpected(fmt::format("{} what? {}", words[0], members_of(words[0])) + help_hint(words[0]));
   }
-  const std::string name = is_serve ? words[0] + " " + words[1] : words[0];
+  const std::string name = grouped ? words[0] + " " + words[1] : words[0];
   for (const CommandRow& row : kCommands) {
-    if (row.words == name) return Found{&row, is_serve ? std::size_t{2} : std::size_t{1}};
+    if (row.words == name) return Found{&row, grouped ? std::size_t{2} : std::size_t{1}};
   }
   std::vector<std::string_view> names;
   for (const CommandRow& row : kCommands) {
     const std::string_view last = row.words.substr(row.words.rfind(' ') + 1);
-    const bool served = row.words.starts_with(kServe);
-    if (is_serve == served) names.push_back(last);
-    if (!is_serve && served && last == words[0])
+    const std::string_view group = row.words.substr(0, row.words.find(' '));
+    const bool member = is_group(group);
+    if (grouped ? group == words[0] : !member) names.push_back(last);
+    if (!grouped && member && last == words[0])
       return unexpected(fmt::format("there is no subcommand `{}`; did you mean `{}`?", name, row.words));
   }
-  if (!is_serve) names.push_back(kServe);
+  if (!grouped) names.insert(names.end(), {kServe, kStackTest});
+  const std::string prefix = grouped ? words[0] + " " : std::string{};
   return unexpected(fmt::format("there is no subcommand `{}`{}{}", name,
-                                did_you_mean(words.back() == name ? name
-                                             : is_serve           ? words[1]
-                                                                  : name,
-                                             names, is_serve ? "serve " : ""),
-                                help_hint("")));
+                                did_you_mean(grouped ? words[1] : words[0], names, prefix), help_hint("")));
 }
 
 // CLI11's parser over our table.
@@ -143,7 +160,6 @@ class Parser {
       return unexpected(error.what() + help_hint(words_));
     }
     std::vector<Setting> settings;
-    const auto is_dashed = [](const std::string& word) { return word.size() > 1 && word[0] == '-'; };
     if (const auto extras = app_.remaining(); !extras.empty()) {
       const auto alone =
           std::find_if(given_.begin(), given_.end(), [](const auto& one) { return one.first->stands_alone; });
@@ -189,9 +205,10 @@ class Parser {
     given_.emplace_back(&spec, std::move(given));
   }
 
+  static bool is_dashed(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
+
   std::string unknown(const std::vector<std::string>& extras) const {
-    const auto dashed = std::find_if(extras.begin(), extras.end(),
-                                     [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
+    const auto dashed = std::find_if(extras.begin(), extras.end(), is_dashed);
     if (dashed == extras.end()) {
       return fmt::format("`{}` is not an option, and `pollux {}` takes nothing else{}", extras.front(), words_,
                          help_hint(words_));

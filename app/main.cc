@@ -12,6 +12,7 @@
 #include "serve.h"
 #include "session.h"
 #include "signals.h"
+#include "stacktest/script_command.h"
 
 namespace pollux::app {
 namespace {
@@ -25,6 +26,7 @@ int run(const std::vector<std::string>& words) {
   }
   if (line->command == Command::kReport) return report(line->options);
   if (line->command == Command::kCompare) return compare(line->options);
+  if (line->command == Command::kScript) return stacktest_script(line->options);
   Signals signals;
   return line->command == Command::kDemo ? demo(line->options, signals) : serve(line->command, line->options, signals);
 }

@@ -22,6 +22,8 @@ constexpr Choice<dpdk::HugePages> kHugePages[] = {
 constexpr Choice<ChecksumMode> kChecksums[] = {
     {"hw", ChecksumMode::kHardware}, {"sw", ChecksumMode::kSoftware}, {"trust", ChecksumMode::kTrust}};
 constexpr Choice<CloseBy> kCloseBy[] = {{"server", CloseBy::kServer}, {"client", CloseBy::kClient}};
+constexpr Choice<IpFamily> kFamilies[] = {
+    {"both", IpFamily::kBoth}, {"ipv4", IpFamily::kIpv4}, {"ipv6", IpFamily::kIpv6}};
 constexpr Choice<runtime::IdlePolicy> kIdle[] = {{"auto", runtime::IdlePolicy::kAuto},
                                                  {"spin", runtime::IdlePolicy::kSpin},
                                                  {"pause", runtime::IdlePolicy::kPause},
@@ -266,6 +268,7 @@ Json show_duration_member(const Options& o) {
 
 constexpr unsigned kServe = 2 | 4 | 8 | 16;
 constexpr unsigned kAll = 1 | kServe;
+constexpr unsigned kStackTest = 32;
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
 constexpr unsigned kOnResults = bit(Command::kReport) | bit(Command::kCompare);
 
@@ -337,9 +340,9 @@ constexpr std::array kOptions{
                show_text<&Options::capture>},
     OptionSpec{"config", 'c', "FILE", "options from a TOML file; the command line wins", kAll, false,
                set_text<&Options::config>, show_text<&Options::config>},
-    OptionSpec{"verbose", 'v', "", "more about what happens, DPDK's log too", kAll, false,
+    OptionSpec{"verbose", 'v', "", "more about what happens, DPDK's log too", kAll | kStackTest, false,
                set_switch<&Options::verbose>, show_member<&Options::verbose>},
-    OptionSpec{"quiet", 'q', "", "no status lines, no summary", kAll, false, set_switch<&Options::quiet>,
+    OptionSpec{"quiet", 'q', "", "no status lines, no summary", kAll | kStackTest, false, set_switch<&Options::quiet>,
                show_member<&Options::quiet>},
 
     OptionSpec{"listen", 'l', "PORT", "TCP port; default: the service's own", kServe, false,
@@ -379,6 +382,19 @@ constexpr std::array kOptions{
                bit(Command::kCompare), false,
                [](Options& o, std::string_view text) { return put(parse_percent(text), o.max_regress.emplace()); },
                [](const Options& o) { return o.max_regress ? Json(*o.max_regress) : Json(nullptr); }},
+
+    OptionSpec{"script", 0, "FILE|DIR", "a script, or a directory with *.pkt in it; --script may be left out",
+               kStackTest, true,
+               [](Options& o, std::string_view text) {
+                 o.files.emplace_back(text);
+                 return SetResult{};
+               },
+               show_member<&Options::files>, "", true},
+    OptionSpec{"family", 0, "both|ipv4|ipv6", "the families that scripts are run with", kStackTest, false,
+               [](Options& o, std::string_view text) { return put_choice(text, kFamilies, o.family); },
+               [](const Options& o) { return Json(word_of(o.family, kFamilies)); }},
+    OptionSpec{"captures", 0, "DIR", "write what was on the wire of a script that fails to DIR/NAME.FAMILY.pcap",
+               kStackTest, false, set_text<&Options::captures>, show_text<&Options::captures>},
 };
 
 // ---- TOML ----

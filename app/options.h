@@ -25,11 +25,13 @@ enum class Command : unsigned {
   kEcho = 4,
   kDiscard = 8,
   kChargen = 16,
+  kScript = 32,
   kReport = 1u << 28,
   kCompare = 1u << 29
 };
 
 enum class CloseBy : std::uint8_t { kServer, kClient };
+enum class IpFamily : std::uint8_t { kBoth, kIpv4, kIpv6 };
 
 // Everything the user may choose, as resolved from the file and the command line.
 struct Options {
@@ -71,6 +73,10 @@ struct Options {
   std::string html;                  // a path, "-": standard output, empty: none; so is csv
   std::string csv;
   std::optional<double> max_regress;  // a share
+  // stacktest
+  std::vector<std::string> files;  // scripts, and directories of them
+  IpFamily family = IpFamily::kBoth;
+  std::string captures;  // a directory; empty: none are written
 
   // Stack cores of a server.
   std::uint32_t stack_cores() const;

@@ -35,6 +35,7 @@ Service service_of(Command command) {
     case Command::kDemo:
     case Command::kReport:
     case Command::kCompare:
+    case Command::kScript:
       break;
   }
   unreachable();
@@ -202,6 +203,7 @@ int serve(Command command, const Options& given, Signals& signals) {
     case Command::kDemo:
     case Command::kReport:
     case Command::kCompare:
+    case Command::kScript:
       break;
   }
   unreachable();

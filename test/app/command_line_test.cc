@@ -47,6 +47,14 @@ TEST(CommandLine, OptionsComeInAllTheirSpellings) {
   EXPECT_TRUE(o.connection.nodelay);
 }
 
+TEST(CommandLine, ScriptsStandBetweenTheOptions) {
+  const auto line = line_of("stacktest script a.pkt --family ipv6 b -q");
+  EXPECT_EQ(line.command, Command::kScript);
+  EXPECT_EQ(line.options.files, (std::vector<std::string>{"a.pkt", "b"}));
+  EXPECT_EQ(line.options.family, IpFamily::kIpv6);
+  EXPECT_TRUE(line.options.quiet);
+}
+
 TEST(CommandLine, WhatFollowsTwoDashesIsForEal) {
   const auto line = line_of("demo --duration 1s -- --log-level 8 --help");
   EXPECT_FALSE(line.print_only);

@@ -20,6 +20,34 @@ def run(*words, limit=60):
     return subprocess.run([POLLUX, *words], capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL)
 
 
+class Scripts(unittest.TestCase):
+    SERVER = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+
+    def run_script(self, folder, text, *words):
+        path = os.path.join(folder, "a.pkt")
+        with open(path, "w") as file:
+            file.write(text)
+        return run("stacktest", "script", path, *words)
+
+    def test_a_script_that_passes_is_0_and_one_that_fails_is_1_with_both_lines_and_a_capture(self):
+        with tempfile.TemporaryDirectory() as folder:
+            opening = self.SERVER + "+0 < S 0:0(0) win 1000 <mss 1000>\n+0 > S. 0:0(0) ack "
+            good = self.run_script(folder, opening + "1 <mss 1460>\n")
+            self.assertEqual((good.returncode, good.stdout), (0, "1 scripts: 2 runs passed, 0 failed\n"))
+            bad = self.run_script(folder, opening + "2 <mss 1460>\n", "--family", "ipv4", "--captures", folder)
+            self.assertEqual(bad.returncode, 1)
+            self.assertIn("a.pkt:5:1: ipv4: not the packet that was expected: the acknowledgment is 1", bad.stdout)
+            self.assertIn("expected  +0 > S. 0:0(0) ack 2", bad.stdout)
+            self.assertIn("actual    0.000000 > S. 0:0(0) ack 1", bad.stdout)
+            self.assertGreater(os.path.getsize(os.path.join(folder, "a.ipv4.pcap")), 100)
+
+    def test_what_is_wrong_in_a_script_is_told_with_line_and_column(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = self.run_script(folder, self.SERVER + "+0 < X 0:0(0)\n")
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("a.pkt:4:6: `X` is no TCP flag", result.stdout)
+
+
 class Usage(unittest.TestCase):
     def test_what_is_wrong_with_the_words_is_2_and_says_what_would_be_right(self):
         cases = {
@@ -41,6 +69,12 @@ class Usage(unittest.TestCase):
             ("serve", "http", "--port", "tab:name=plx0"): "did you mean 'tap'",
             ("serve", "http", "--port", "memif:server,no-slash.sock"): "must begin with '/'",
             ("demo", "--port", "tap:name=plx0"): "memif-pair or ring-pair",
+            ("stacktest",): "stacktest what? script",
+            ("stacktest", "scirpt"): "`stacktest script`",
+            ("script",): "`stacktest script`",
+            ("stacktest", "script"): "which script?",
+            ("stacktest", "script", "x.pkt", "--famliy", "ipv4"): "`--family`",
+            ("stacktest", "script", CONFIGS): "no script (*.pkt) below",
             ("demo", "--json", "/nonexistent/result.json"): "cannot write `/nonexistent/result.json`: No such file",
             ("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--json", "/"): "cannot write `/`",
             ("demo", "--cores", "1023"): "may not run on CPU 1023",
