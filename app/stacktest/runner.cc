@@ -6,8 +6,8 @@
 #include <deque>
 #include <memory>
 
-#include "assertion.h"
 #include "calls.h"
+#include "code.h"
 #include "cursor.h"
 #include "expectation.h"
 #include "flow.h"
@@ -372,7 +372,7 @@ class Runner final : private CallObserver {
       if (info) return info_value(name, *info);
       return name.starts_with("tcpi_") ? std::nullopt : info_value(name, {});
     };
-    if (auto ok = run_assertions(code, lookup); !ok) {
+    if (auto ok = run_code(code, variables_, lookup); !ok) {
       fail(info ? ok.error() : ok.error() + " (no socket is connected or accepted)");
     }
   }
@@ -449,6 +449,7 @@ class Runner final : private CallObserver {
   std::vector<std::string_view> lines_;
   api::Stack stack_;
   Calls calls_;
+  Variables variables_;
   Run run_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::size_t current_ = SIZE_MAX;  // the connection that lines without ports are about

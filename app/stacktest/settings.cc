@@ -37,7 +37,7 @@ std::optional<std::int64_t> number(std::string_view text) {
 // --- Options ---
 
 bool without_effect(std::string_view name) {
-  constexpr std::string_view kNames[] = {"netmask_ip",   "speed",       "debug",        "verbose",
+  constexpr std::string_view kNames[] = {"netmask_ip",   "speed",       "mss",          "debug",    "verbose",
                                          "code_command", "code_format", "code_sockopt", "non_fatal"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
@@ -79,9 +79,6 @@ void apply_option(const ScriptOption& option, Settings& s) {
   if (option.name == "gateway_ip") return void(s.stack.gateways = {parse_address(option)});
   if (option.name == "mtu") {
     return apply_number(option, 576, 65535, [&](std::int64_t v) { s.stack.mtu = static_cast<std::uint16_t>(v); });
-  }
-  if (option.name == "mss") {
-    return apply_number(option, 88, 65495, [&](std::int64_t v) { s.stack.tcp.mss = static_cast<std::uint16_t>(v); });
   }
   if (option.name == "tolerance_usecs") {
     return apply_number(option, 0, 60'000'000, [&](std::int64_t v) { s.tolerance = std::chrono::microseconds{v}; });

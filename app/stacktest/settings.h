@@ -15,7 +15,7 @@ enum class Family : std::uint8_t { kIpv4, kIpv6 };
 
 // How a script is to be run: its options (--name=value) and what its shell commands ask of the system.
 //
-// Options taken: --ip_version, --bind_port, --connect_port, --remote_ip, --local_ip, --gateway_ip, --mtu, --mss,
+// Options taken: --ip_version, --bind_port, --connect_port, --remote_ip, --local_ip, --gateway_ip, --mtu,
 // --tolerance_usecs, --tolerance_percent, --tcp_ts_tick_usecs, --strict_segments; without effect: --netmask_ip,
 // --speed,
 // --debug, --verbose, --code_command, --code_format, --code_sockopt, --non_fatal (all is fatal).

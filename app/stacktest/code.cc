@@ -1,4 +1,4 @@
-#include "assertion.h"
+#include "code.h"
 
 #include <fmt/format.h>
 
@@ -24,7 +24,8 @@ std::string without_comments(std::string_view code) {
 
 class Evaluator {
  public:
-  Evaluator(Cursor& cursor, const Lookup& lookup) : cursor_{cursor}, lookup_{lookup} {}
+  Evaluator(Cursor& cursor, const Variables& variables, const Lookup& lookup)
+      : cursor_{cursor}, variables_{variables}, lookup_{lookup} {}
 
   std::int64_t either() {
     std::int64_t value = both();
@@ -139,7 +140,8 @@ class Evaluator {
     const Token& token = cursor_.peek();
     if (token.kind == TokenKind::kInteger || token.kind == TokenKind::kHex) return cursor_.take().integer;
     if (token.kind != TokenKind::kWord) cursor_.fail("a number, a name or `(`");
-    const std::optional<std::int64_t> value = lookup_(token.text);
+    const auto variable = variables_.find(token.text);
+    const std::optional<std::int64_t> value = variable != variables_.end() ? variable->second : lookup_(token.text);
     if (!value) Cursor::refuse(token.at, fmt::format("`{}` is not known here", token.text));
     values_ += fmt::format("{}{} is {}", values_.empty() ? "" : ", ", token.text, *value);
     cursor_.take();
@@ -147,38 +149,72 @@ class Evaluator {
   }
 
   Cursor& cursor_;
+  const Variables& variables_;
   const Lookup& lookup_;
   std::string values_;
 };
 
-bool ends_statement(const Token& token) { return token.kind == TokenKind::kEnd || token.is(';') || token.is("assert"); }
+bool begins_assignment(const Cursor& cursor) {
+  const Token& sign = cursor.peek(1);
+  const bool augmented = (sign.is('+') || sign.is('-')) && cursor.peek(2).is('=');
+  return cursor.peek().kind == TokenKind::kWord && ((sign.is('=') && !cursor.peek(2).is('=')) || augmented);
+}
+
+bool ends_statement(const Cursor& cursor) {
+  const Token& token = cursor.peek();
+  return cursor.at_end() || token.is(';') || token.is("assert") || token.is("print") || begins_assignment(cursor);
+}
 
 // False: it does not hold, and `why` says so.
-bool run_assertion(Cursor& cursor, const Lookup& lookup, std::string& why) {
+bool run_assertion(Cursor& cursor, const Variables& variables, const Lookup& lookup, std::string& why) {
   const int line = cursor.peek().at.line;
-  cursor.expect("assert", "`assert`: other Python is not supported");
-  Evaluator evaluator{cursor, lookup};
+  cursor.take();
+  Evaluator evaluator{cursor, variables, lookup};
   const bool holds = evaluator.either() != 0;
   if (cursor.accept(',')) {
-    while (!ends_statement(cursor.peek())) cursor.take();
-  }
-  if (!ends_statement(cursor.peek())) cursor.fail("the end of the assertion");
-  while (cursor.accept(';')) {
+    while (!ends_statement(cursor)) cursor.take();
   }
   if (!holds) why = fmt::format("an assertion (line {} of the code) does not hold: {}", line, evaluator.values());
   return holds;
 }
 
+void run_assignment(Cursor& cursor, Variables& variables, const Lookup& lookup) {
+  const std::string name = cursor.take().text;
+  const bool plus = cursor.accept('+');
+  const bool minus = !plus && cursor.accept('-');
+  cursor.expect('=', "`=`");
+  const std::int64_t value = Evaluator{cursor, variables, lookup}.either();
+  variables[name] = plus ? variables[name] + value : minus ? variables[name] - value : value;
+}
+
+bool run_statement(Cursor& cursor, Variables& variables, const Lookup& lookup, std::string& why) {
+  bool holds = true;
+  if (cursor.peek().is("assert")) {
+    holds = run_assertion(cursor, variables, lookup, why);
+  } else if (begins_assignment(cursor)) {
+    run_assignment(cursor, variables, lookup);
+  } else if (cursor.accept("print")) {
+    if (!cursor.peek().is('(')) cursor.fail("`(`");
+    while (!ends_statement(cursor)) cursor.take();
+  } else {
+    cursor.fail("assert, print or an assignment: other Python is not supported");
+  }
+  if (!ends_statement(cursor)) cursor.fail("the end of the statement");
+  while (cursor.accept(';')) {
+  }
+  return holds;
+}
+
 }  // namespace
 
-Expected<void, std::string> run_assertions(std::string_view code, const Lookup& lookup) {
+Expected<void, std::string> run_code(std::string_view code, Variables& variables, const Lookup& lookup) {
   auto tokens = lex(without_comments(code));
   if (!tokens) return unexpected(tokens.error().what);
   Cursor cursor{std::move(*tokens)};
   try {
     std::string why;
     while (!cursor.at_end()) {
-      if (!run_assertion(cursor, lookup, why)) return unexpected(why);
+      if (!run_statement(cursor, variables, lookup, why)) return unexpected(why);
     }
   } catch (const ScriptError& error) {
     return unexpected(error.what);
