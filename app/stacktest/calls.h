@@ -44,8 +44,8 @@ class Calls {
   Calls(api::Stack& stack, const Settings& settings, CallObserver& observer)
       : stack_{stack}, settings_{settings}, observer_{observer} {}
 
-  // Makes the call, or makes it again. nullopt: it blocks; make it again when something has happened. The error says
-  // how its outcome is not what the script expects, or what in the line cannot be run; the throw is a ScriptError.
+  // Makes the call, or makes it again. False: it blocks; make it again when something has happened. The error says how
+  // its outcome is not what the script expects. Throws ScriptError where the line cannot be run.
   Expected<bool, std::string> attempt(PendingCall& call);
 
   // The descriptor that TCP_INFO is asked of: the last that was connected or accepted; nullopt: none.

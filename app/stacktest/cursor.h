@@ -19,7 +19,7 @@ class Cursor {
     return tokens_[at_ + ahead < tokens_.size() ? at_ + ahead : tokens_.size() - 1];
   }
   Token take() {
-    const Token token = peek();
+    Token token = peek();
     if (at_ + 1 < tokens_.size()) ++at_;
     return token;
   }

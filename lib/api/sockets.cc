@@ -44,9 +44,8 @@ Errno errno_of(ListenError error) {
 Errno errno_of(ConnectError error) {
   switch (error) {
     case ConnectError::kAddressNotAvailable:
-      return EADDRNOTAVAIL;
     case ConnectError::kAddressInUse:
-      return EADDRINUSE;
+      return EADDRNOTAVAIL;
     case ConnectError::kInvalidAddress:
     case ConnectError::kNoRoute:
       return ENETUNREACH;
@@ -216,7 +215,7 @@ Result<void> Sockets::listen(int fd, int backlog) {
   if (!socket->v6 && spec.address.is_unspecified()) spec.address = IpAddress::v4(0u);
   spec.port = socket->bound->port;
   spec.options = socket->options;
-  spec.backlog = static_cast<std::uint32_t>(std::max(backlog, 1));
+  spec.backlog = static_cast<std::uint32_t>(std::max(backlog, 0)) + 1;
   const auto listener = shard_.listen(spec);
   if (!listener) return unexpected(errno_of(listener.error()));
   socket->listener = *listener;

@@ -101,15 +101,15 @@ class Stack {
   Result<int> open(int domain);
   // Port 0: one that is free. EINVAL: bound or connected already. EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE.
   Result<void> bind(int fd, const Endpoint& local);
-  // At most `backlog` connections (at least one) may be half open at a time. Again on a listening socket: no effect.
+  // As on Linux, at most `backlog` + 1 connections may be half open at a time. Again on a listening socket: no effect.
   // EINVAL: connected or connecting. EADDRINUSE: somebody listens there. ENOBUFS.
   Result<void> listen(int fd, int backlog);
   // EAGAIN: nobody has come. EINVAL: not listening. EMFILE. A connection that was reset meanwhile is given out, too.
   Result<int> accept(int fd);
   // EINPROGRESS: the SYN is on its way. Again: EALREADY until the answer, then once what became of it: success,
   // ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ECONNABORTED. EISCONN: connected, or listening. EAFNOSUPPORT. ENETUNREACH: a
-  // group or broadcast address, or no route. EADDRNOTAVAIL: port 0, no address at all, or no local port is free.
-  // EADDRINUSE: the port it is bound to has such a connection. ENOBUFS.
+  // group or broadcast address, or no route. EADDRNOTAVAIL: port 0, no address at all, no local port is free, or the
+  // one it is bound to has such a connection. ENOBUFS.
   Result<void> connect(int fd, const Endpoint& remote);
   // As many bytes as there are, 0 at the end of the stream. EAGAIN: none yet. ENOTCONN. ECONNRESET, ETIMEDOUT,
   // ECONNREFUSED, EHOSTUNREACH: once, why the connection is over; then 0. Urgent bytes come in line (RFC 6093, 3.1).
