@@ -15,6 +15,7 @@ class Coverage(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         os.makedirs(os.path.join(self.folder, "test/scripts/a"))
         self.write("test/behaviours.ids", "HS-01 one\nCL-12 twelve\nRB-01 not on the wire\n")
+        self.write("test/behaviours.exceptions", "# none\n")
 
     def write(self, path, text):
         with open(os.path.join(self.folder, path), "w") as file:
@@ -36,6 +37,17 @@ class Coverage(unittest.TestCase):
         result = self.run_script()
         self.assertEqual(result.returncode, 0)
         self.assertIn("CL-12 has no script: twelve", result.stdout)
+
+    def test_an_exception_is_counted_out_and_must_not_have_a_script(self):
+        self.write("test/scripts/a/b.pkt", "// HS-01: a SYN\n")
+        self.write("test/behaviours.exceptions", "CL-12: a reason\n")
+        result = self.run_script()
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("coverage: 1 of 1 behaviours have a script (100 %)", result.stdout)
+        self.write("test/scripts/a/c.pkt", "// CL-12: here it is\n")
+        self.assertEqual(self.run_script().returncode, 1)
+        self.write("test/behaviours.exceptions", "CL-12:\n")
+        self.assertEqual(self.run_script().returncode, 1)
 
     def test_a_behaviour_that_is_not_in_the_list_fails(self):
         self.write("test/scripts/a/b.pkt", "// HS-99: what?\n")
