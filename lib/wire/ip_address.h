@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -56,8 +57,13 @@ class IpAddress {
   IpAddress plus(std::uint64_t n) const;
 
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
-  // clang-tidy 14 takes the 0 that a defaulted <=> compares with for a pointer.
-  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;  // NOLINT(modernize-use-nullptr)
+  // As numbers: every address of a range lies between its first and its last.
+  friend std::strong_ordering operator<=>(const IpAddress& a, const IpAddress& b) {
+    for (std::size_t i = 0; i < a.words_.size(); ++i) {
+      if (a.words_[i] != b.words_[i]) return from_big_endian(a.words_[i]) <=> from_big_endian(b.words_[i]);
+    }
+    return std::strong_ordering::equal;
+  }
 
  private:
   std::array<std::uint32_t, 4> words_{};
