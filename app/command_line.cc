@@ -24,6 +24,8 @@ struct CommandRow {
 };
 constexpr std::array kCommands{
     CommandRow{Command::kDemo, "demo", "clients and a server in one process, over a virtual pair: no root, no NIC"},
+    CommandRow{Command::kLoad, "load",
+               "the load generator: connections at a rate, or back to back, and how long all took"},
     CommandRow{Command::kHttp, "serve http", "an HTTP/1.1 server: GET and HEAD of /, /bytes/N and files"},
     CommandRow{Command::kEcho, "serve echo", "sends back what it gets (RFC 862)"},
     CommandRow{Command::kDiscard, "serve discard", "counts what it gets (RFC 863)"},

@@ -56,20 +56,24 @@ Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, con
   return verdict;
 }
 
-Verdict judge_server(const runtime::EngineSnapshot& engine) {
+void judge_machinery(Verdict& verdict, const runtime::EngineSnapshot& engine) {
   constexpr std::array<std::string_view, 14> kOurs{
       // frames that the port, or the way from and to it, had no room or no memory for
       "port_rx_missed", "port_rx_errors", "port_rx_no_mbuf", "port_tx_errors", "queue_tx_dropped", "queue_no_mbuf",
       "queue_rx_unjoined", "resteer_lost", "pipeline_rx_dropped", "tx_no_memory", "foreign",
       // connections refused because a table was full
       "backlog_full", "half_open_full", "table_full"};
-  Verdict verdict;
   for (const auto& [reason, count] : drops(engine)) {
     if (std::find(kOurs.begin(), kOurs.end(), reason) != kOurs.end()) {
       verdict.degrade(fmt::format("dropped: {} {}", reason, count));
     }
   }
   judge_captures(verdict, engine);
+}
+
+Verdict judge_server(const runtime::EngineSnapshot& engine) {
+  Verdict verdict;
+  judge_machinery(verdict, engine);
   return verdict;
 }
 

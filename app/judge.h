@@ -19,6 +19,9 @@ struct BothSides {
 Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
               const std::string& server_group);
 
+// What our own machinery lost, and captures that lack frames: both lower a verdict on whatever was measured.
+void judge_machinery(Verdict& verdict, const runtime::EngineSnapshot& engine);
+
 // Whether a server's own machinery lost frames or turned connections away. Unlike the demo's, its peers may do as they
 // please: what they send in vain is no fault of the run.
 Verdict judge_server(const runtime::EngineSnapshot& engine);

@@ -7,6 +7,7 @@
 
 #include "command_line.h"
 #include "demo.h"
+#include "load/load.h"
 #include "report_command.h"
 #include "say.h"
 #include "serve.h"
@@ -28,7 +29,9 @@ int run(const std::vector<std::string>& words) {
   if (line->command == Command::kCompare) return compare(line->options);
   if (line->command == Command::kScript) return stacktest_script(line->options);
   Signals signals;
-  return line->command == Command::kDemo ? demo(line->options, signals) : serve(line->command, line->options, signals);
+  if (line->command == Command::kDemo) return demo(line->options, signals);
+  if (line->command == Command::kLoad) return load(line->options, signals);
+  return serve(line->command, line->options, signals);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "load/load_options.h"
 #include "option_values.h"
 #include "runtime/ports.h"
 
@@ -98,34 +99,10 @@ SetResult add_address(Options& o, std::string_view text) {
   return {};
 }
 
-// ADDR/LEN: the addresses from ADDR to the end of the prefix; ADDR/LEN+N: N of them.
-// Of an IPv4 network neither its own address nor the broadcast address.
 SetResult add_address_range(Options& o, std::string_view text) {
-  constexpr std::uint64_t kMost = 1u << 20;
-  const std::size_t plus = text.find('+');
-  auto prefix = parse_prefix(text.substr(0, plus));
-  if (!prefix) return unexpected(prefix.error());
-  const bool v4 = prefix->address.is_v4();
-  const unsigned host_bits = (v4 ? 32u : 128u) - prefix->length;
-  const std::uint64_t host =
-      v4 ? prefix->address.v4_host_order()
-         : load_be<std::uint64_t>(reinterpret_cast<const std::byte*>(prefix->address.words().data() + 2));
-  const std::uint64_t mask = host_bits >= 64 ? UINT64_MAX : (std::uint64_t{1} << host_bits) - 1;
-  std::uint64_t place = host & mask;
-  if (place == 0 && host_bits > 1) {
-    prefix->address = prefix->address.plus(1);
-    place = 1;
-  }
-  std::uint64_t left = std::min(mask - place, kMost) + 1;
-  if (v4 && host_bits > 1 && place + left - 1 == mask) --left;
-  std::uint64_t count = left;
-  if (plus != std::string_view::npos) {
-    if (auto ok = put_within(parse_count(text.substr(plus + 1)), 1, left, count); !ok) return ok;
-  } else if (left > kMost) {
-    return unexpected(fmt::format("`{}` holds more than {} addresses; say how many: {}+1000", text, kMost, text));
-  }
-  if (count == 0) return unexpected(fmt::format("`{}` holds no address for a host", text));
-  o.shard.addresses.push_back({*prefix, static_cast<std::uint32_t>(count)});
+  const auto range = parse_address_range(text);
+  if (!range) return unexpected(range.error());
+  o.shard.addresses.push_back(*range);
   return {};
 }
 
@@ -266,10 +243,11 @@ Json show_duration_member(const Options& o) {
   return Json(exact_duration(o.*kMember));
 }
 
-constexpr unsigned kServe = 2 | 4 | 8 | 16;
-constexpr unsigned kAll = 1 | kServe;
-constexpr unsigned kStackTest = 32;
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
+constexpr unsigned kServe = 2 | 4 | 8 | 16;
+constexpr unsigned kStackTest = bit(Command::kScript);
+constexpr unsigned kOnPorts = kServe | bit(Command::kLoad);
+constexpr unsigned kAll = 1 | kOnPorts;
 constexpr unsigned kOnResults = bit(Command::kReport) | bit(Command::kCompare);
 
 constexpr std::array kOptions{
@@ -277,15 +255,19 @@ constexpr std::array kOptions{
                "tap:name=plx0[,kernel=ADDR/LEN], memif:server|client,PATH, ring, pcap:IN,OUT, "
                "afpacket:IFACE, a PCI address or a DPDK vdev",
                kServe, false, set_port, show_text<&Options::port>},
+    OptionSpec{"port", 'p', "SPEC",
+               "as of serve; with --with-server memif-pair or ring-pair. Default: a tap whose kernel side is "
+               "198.18.0.1; with --with-server memif-pair",
+               bit(Command::kLoad), false, set_port, show_text<&Options::port>},
     OptionSpec{"port", 'p', "PAIR",
                "what is between client and server: memif-pair, where frames are copied as between two processes, or "
                "ring-pair, where they are passed on; default: memif-pair",
                bit(Command::kDemo), false, set_pair, show_text<&Options::port>},
-    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kServe, true,
+    OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kOnPorts, true,
                add_address, [](const Options& o) { return show_addresses(o, false); }},
     OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable",
-               kServe, true, add_address_range, [](const Options& o) { return show_addresses(o, true); }},
-    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kServe, true,
+               kOnPorts, true, add_address_range, [](const Options& o) { return show_addresses(o, true); }},
+    OptionSpec{"gateway", 0, "ADDR", "where packets to other networks go; one of each family", kOnPorts, true,
                add_gateway,
                [](const Options& o) {
                  Json shown = Json::array();
@@ -294,7 +276,7 @@ constexpr std::array kOptions{
                }},
     OptionSpec{"cores", 0, "LIST", "CPUs to poll on, such as 2,4-6", kAll, false, set_cores,
                show_member<&Options::cores>},
-    OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kServe, false,
+    OptionSpec{"workers", 0, "N", "stack cores; 0: one for each of --cores", kOnPorts, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 0, 256, o.workers); },
                show_member<&Options::workers>},
     OptionSpec{"pipeline", 0, "", "one core of each port moves packets for the others", kAll, false,
@@ -348,7 +330,8 @@ constexpr std::array kOptions{
     OptionSpec{"listen", 'l', "PORT", "TCP port; default: the service's own", kServe, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 65535, o.listen); },
                show_member<&Options::listen>},
-    OptionSpec{"body", 'b', "SIZE", "size of what GET / answers with", bit(Command::kHttp) | bit(Command::kDemo), false,
+    OptionSpec{"body", 'b', "SIZE", "size of what our server answers GET / with",
+               bit(Command::kHttp) | bit(Command::kDemo) | bit(Command::kLoad), false,
                [](Options& o, std::string_view text) {
                  return put_within(parse_size(text), 0, std::uint64_t{1} << 40, o.body);
                },
@@ -407,13 +390,25 @@ Expected<std::string, std::string> scalar_text(const toml::node& node) {
   return unexpected(std::string{"neither a text nor a number nor true nor false"});
 }
 
+// "KEY=VALUE,..." of an option that takes that.
+Expected<std::string, std::string> joined_table(const OptionSpec& option, const toml::table& table) {
+  if (option.value != "KEY=VALUE,...") return unexpected(std::string{"a table, where one value is wanted"});
+  std::string joined;
+  for (const auto& [key, value] : table) {
+    const auto text = scalar_text(value);
+    if (!text) return unexpected(text.error());
+    joined += fmt::format("{}{}={}", joined.empty() ? "" : ",", std::string_view{key.str()}, *text);
+  }
+  return joined;
+}
+
 // What a TOML value would be on the command line: one text for each time the option is
 // given. Lists repeat an option, or join what it takes as a list; tables join KEY=VALUE.
 Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& option, const toml::node& node) {
   std::vector<std::string> values;
   if (const auto* list = node.as_array()) {
     for (const toml::node& element : *list) {
-      const auto text = scalar_text(element);
+      const auto text = element.is_table() ? joined_table(option, *element.as_table()) : scalar_text(element);
       if (!text) return unexpected(text.error());
       if (option.repeatable || values.empty())
         values.push_back(*text);
@@ -422,18 +417,7 @@ Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& opti
     }
     return values;
   }
-  if (const auto* table = node.as_table()) {
-    if (option.name != "impair") return unexpected(std::string{"a table, where one value is wanted"});
-    std::string joined;
-    for (const auto& [key, value] : *table) {
-      const auto text = scalar_text(value);
-      if (!text) return unexpected(text.error());
-      joined += fmt::format("{}{}={}", joined.empty() ? "" : ",", std::string_view{key.str()}, *text);
-    }
-    values.push_back(joined);
-    return values;
-  }
-  const auto text = scalar_text(node);
+  const auto text = node.is_table() ? joined_table(option, *node.as_table()) : scalar_text(node);
   if (!text) return unexpected(text.error());
   values.push_back(*text);
   return values;
@@ -442,7 +426,7 @@ Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& opti
 // The option of this subcommand, else that of another, which is good for an error.
 const OptionSpec* find_key(std::string_view key, Command command) {
   const OptionSpec* found = nullptr;
-  for (const OptionSpec& option : kOptions) {
+  for (const OptionSpec& option : option_table()) {
     if (option.name == "config" || option.key() != key) continue;
     if (option.is_for(command)) return &option;
     found = &option;
@@ -452,7 +436,7 @@ const OptionSpec* find_key(std::string_view key, Command command) {
 
 std::string unknown_key(std::string_view key, Command command) {
   std::vector<std::string> keys;
-  for (const OptionSpec& option : kOptions) {
+  for (const OptionSpec& option : option_table()) {
     if (option.is_for(command) && option.name != "config") keys.push_back(option.key());
   }
   keys.emplace_back("tcp");
@@ -479,6 +463,34 @@ SetResult apply(Options& options, const Setting& setting) {
 
 }  // namespace
 
+Expected<LocalAddresses, std::string> parse_address_range(std::string_view text) {
+  constexpr std::uint64_t kMost = 1u << 20;
+  const std::size_t plus = text.find('+');
+  auto prefix = parse_prefix(text.substr(0, plus));
+  if (!prefix) return unexpected(prefix.error());
+  const bool v4 = prefix->address.is_v4();
+  const unsigned host_bits = (v4 ? 32u : 128u) - prefix->length;
+  const std::uint64_t host =
+      v4 ? prefix->address.v4_host_order()
+         : load_be<std::uint64_t>(reinterpret_cast<const std::byte*>(prefix->address.words().data() + 2));
+  const std::uint64_t mask = host_bits >= 64 ? UINT64_MAX : (std::uint64_t{1} << host_bits) - 1;
+  std::uint64_t place = host & mask;
+  if (place == 0 && host_bits > 1) {
+    prefix->address = prefix->address.plus(1);
+    place = 1;
+  }
+  std::uint64_t left = std::min(mask - place, kMost) + 1;
+  if (v4 && host_bits > 1 && place + left - 1 == mask) --left;
+  std::uint64_t count = left;
+  if (plus != std::string_view::npos) {
+    if (auto ok = put_within(parse_count(text.substr(plus + 1)), 1, left, count); !ok) return unexpected(ok.error());
+  } else if (left > kMost) {
+    return unexpected(fmt::format("`{}` holds more than {} addresses; say how many: {}+1000", text, kMost, text));
+  }
+  if (count == 0) return unexpected(fmt::format("`{}` holds no address for a host", text));
+  return LocalAddresses{*prefix, static_cast<std::uint32_t>(count)};
+}
+
 std::uint32_t Options::stack_cores() const {
   if (workers != 0) return workers;
   const auto all = static_cast<std::uint32_t>(cores.size());
@@ -492,7 +504,14 @@ std::string OptionSpec::key() const {
   return text;
 }
 
-std::span<const OptionSpec> option_table() { return kOptions; }
+std::span<const OptionSpec> option_table() {
+  static const std::vector<OptionSpec> kTable = [] {
+    std::vector<OptionSpec> table{kOptions.begin(), kOptions.end()};
+    table.insert(table.end(), load_option_rows().begin(), load_option_rows().end());
+    return table;
+  }();
+  return kTable;
+}
 
 Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, const std::string& path, Command command) {
   toml::table table;
@@ -548,7 +567,7 @@ Expected<Options, std::string> resolve(const std::vector<Setting>& file, const s
 
 nlohmann::json show_options(const Options& options, Command command) {
   Json shown = Json::object();
-  for (const OptionSpec& option : kOptions) {
+  for (const OptionSpec& option : option_table()) {
     if (!option.is_for(command)) continue;
     shown[option.name == "set" ? std::string{"tcp"} : option.key()] = option.show(options);
   }

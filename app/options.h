@@ -11,6 +11,7 @@
 #include "base/expected.h"
 #include "device/impairment.h"
 #include "dpdk/eal.h"
+#include "load/settings.h"
 #include "runtime/options.h"
 #include "shard/shard_config.h"
 #include "tcp/config.h"
@@ -26,6 +27,7 @@ enum class Command : unsigned {
   kDiscard = 8,
   kChargen = 16,
   kScript = 32,
+  kLoad = 64,
   kReport = 1u << 28,
   kCompare = 1u << 29
 };
@@ -78,6 +80,9 @@ struct Options {
   IpFamily family = IpFamily::kBoth;
   std::string captures;  // a directory; empty: none are written
 
+  LoadSettings load;
+  bool ports_given = false;  // the ephemeral ones
+
   // Stack cores of a server.
   std::uint32_t stack_cores() const;
   bool impaired() const {
@@ -87,6 +92,10 @@ struct Options {
 };
 
 using SetResult = Expected<void, std::string>;
+
+// "198.18.1.0/24", "198.18.1.7/24+100": the addresses from ADDR to the end of the network, or so many of them; of an
+// IPv4 network neither its own address nor the broadcast address.
+Expected<LocalAddresses, std::string> parse_address_range(std::string_view text);
 
 // One option. The command line has it as --name, a file as the key with _ for each -. A name may stand for one option
 // of some subcommands and for another of others.
@@ -116,6 +125,8 @@ struct TcpKey {
   nlohmann::json (*show)(const Options&) = nullptr;
 };
 std::span<const TcpKey> tcp_keys();
+// "1024-65535".
+SetResult set_ephemeral_ports(Options& options, std::string_view text);
 
 // An option as given, before it is understood.
 struct Setting {

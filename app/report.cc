@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "errors.h"
 #include "hdr_encoding.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
@@ -148,7 +149,9 @@ Json totals(const Result& r, const CoreSnapshot& side) {
           {"connections_opened", s.opened},
           {"connections_completed", s.completed},
           {"connections_failed", s.failed()},
+          {"connections_never_opened", s.never_opened},
           {"connections_open", r.open_at_end},
+          {"connections_opening", r.opening_at_end},
           {"requests", s.requests},
           {"responses", s.responses},
           {"bytes_sent", side.tcp.bytes_sent},
@@ -158,8 +161,10 @@ Json totals(const Result& r, const CoreSnapshot& side) {
 Json rates(const Result& r, const CoreSnapshot& side) {
   const double s = seconds(r.duration);
   const auto per_second = [&](std::uint64_t n) { return static_cast<double>(n) / s; };
+  const std::uint64_t tried = std::max(r.service.attempted, r.service.opened);
   return {{"connections_per_second", per_second(r.service.completed)},
           {"requests_per_second", per_second(r.service.responses)},
+          {"failed_fraction", tried == 0 ? 0.0 : static_cast<double>(r.service.failed()) / static_cast<double>(tried)},
           {"rx_bits_per_second", 8 * per_second(side.shard.rx_bytes)},
           {"tx_bits_per_second", 8 * per_second(side.shard.tx_bytes)},
           {"rx_packets_per_second", per_second(side.shard.rx_frames)},
@@ -184,15 +189,26 @@ Json latencies(const Result& r) {
 }
 
 Json errors(const ServiceCounters& s) {
-  return {{"refused", s.refused},
-          {"reset", s.reset},
-          {"timeout", s.timed_out},
-          {"unreachable", s.unreachable},
-          {"port_exhausted", s.port_exhausted},
-          {"no_resources", s.no_resources},
-          {"aborted", s.aborted},
-          {"protocol", s.protocol},
-          {"bad_requests", s.protocol_errors}};
+  Json counts = Json::object();
+  for (const ErrorClass& error : error_classes()) counts[std::string{error.name}] = s.*error.count;
+  counts["bad_requests"] = s.protocol_errors;
+  return counts;
+}
+
+Json pace(const Pace& p, Duration duration) {
+  return {{"asked", p.asked},
+          {"begun", p.begun},
+          {"missed", p.missed},
+          {"waits_for_port", p.waits_for_port},
+          {"asked_per_second", p.asked / seconds(duration)},
+          {"achieved_fraction", p.asked == 0 ? 1.0 : static_cast<double>(p.begun) / p.asked}};
+}
+
+Json thresholds(const Result& r) {
+  Json list = Json::array();
+  for (const Threshold& t : r.thresholds)
+    list.push_back({{"expression", t.expression}, {"value", t.value}, {"pass", t.pass}});
+  return list;
 }
 
 Json tcp_section(const CoreSnapshot& all) {
@@ -300,6 +316,7 @@ Json series(const Result& r) {
                     {"p99", s.p99.count()},
                     {"retransmits", s.retransmits},
                     {"errors", s.errors}});
+    if (s.asked_per_second) list.back()["asked_per_second"] = *s.asked_per_second;
   }
   return list;
 }
@@ -369,7 +386,8 @@ nlohmann::ordered_json to_json(const Result& r) {
   json["drops"] = dropped;
   json["impairment"] = impairment(r);
   json["series"] = series(r);
-  json["thresholds"] = Json::array();
+  if (r.pace) json["pace"] = pace(*r.pace, r.duration);
+  json["thresholds"] = thresholds(r);
   return json;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "load/result_lines.h"
 #include "time/instant.h"
 #include "units.h"
 
@@ -130,10 +131,12 @@ std::string title(const Json& result) {
 }
 
 std::string summary(const Json& result) {
-  return printable(title(result)) + "\n" + connections_lines(result) + latency_table(result.at("latency")) +
+  return printable(title(result)) + "\n" + connections_lines(result) +
+         (result.contains("pace") ? pace_line(result.at("pace")) : std::string{}) + error_lines(result.at("errors")) +
+         latency_table(result.at("latency")) +
          tcp_line(result.at("tcp")) + time_wait_line(result.at("time_wait")) + memory_line(result.at("memory")) +
          cores_lines(result.at("cores")) + counts_line("drops", result.at("drops")) + impairment_line(result) +
-         verdict_lines(result.at("verdict"));
+         threshold_lines(result.at("thresholds")) + verdict_lines(result.at("verdict"));
 }
 
 }  // namespace pollux::app

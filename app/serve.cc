@@ -36,6 +36,7 @@ Service service_of(Command command) {
     case Command::kReport:
     case Command::kCompare:
     case Command::kScript:
+    case Command::kLoad:
       break;
   }
   unreachable();
@@ -204,6 +205,7 @@ int serve(Command command, const Options& given, Signals& signals) {
     case Command::kReport:
     case Command::kCompare:
     case Command::kScript:
+    case Command::kLoad:
       break;
   }
   unreachable();

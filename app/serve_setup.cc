@@ -64,12 +64,19 @@ std::vector<IpPrefix> peers(const Options& options) {
 
 void fill_in_defaults(Options& options, std::uint16_t listen) {
   if (options.listen == 0) options.listen = listen;
-  options.workers = options.stack_cores();
-  if (options.shard.addresses.empty()) {
-    for (const char* address : {"198.18.0.2/24", "2001:2::2/64"}) {
-      options.shard.addresses.push_back({*IpPrefix::parse(address), 1});
-    }
+  fill_in_addresses(options);
+  fill_in_port(options);
+}
+
+void fill_in_addresses(Options& options) {
+  if (!options.shard.addresses.empty()) return;
+  for (const char* address : {"198.18.0.2/24", "2001:2::2/64"}) {
+    options.shard.addresses.push_back({*IpPrefix::parse(address), 1});
   }
+}
+
+void fill_in_port(Options& options) {
+  options.workers = options.stack_cores();
   if (!options.port.empty()) return;
   options.port = "tap:name=plx0";
   for (const IpPrefix& peer : peers(options)) options.port += ",kernel=" + to_string(peer);

@@ -12,6 +12,10 @@ namespace pollux::app {
 // kernel's side an address on each of the networks that were.
 void fill_in_defaults(Options& options, std::uint16_t listen);
 
+// The same in two steps, for whoever listens to nothing.
+void fill_in_addresses(Options& options);
+void fill_in_port(Options& options);
+
 // Whether programs of this machine can reach the server: a tap, or an interface of the kernel's.
 bool has_a_kernel_behind_it(const Options& options);
 

@@ -26,9 +26,13 @@ struct ServiceCounters {
   std::uint64_t protocol = 0;        // the peer left the application's protocol unfinished
   std::uint64_t port_exhausted = 0;  // active opens that no local port was free for
   std::uint64_t no_resources = 0;    // ... that a table was full for
+  std::uint64_t bad_status = 0;      // the answer said that something is wrong
+  std::uint64_t mismatch = 0;        // the answer was not the bytes that were wanted
+  std::uint64_t never_opened = 0;    // of all those above: they failed before they were open
 
   std::uint64_t failed() const {
-    return refused + reset + timed_out + unreachable + aborted + protocol + port_exhausted + no_resources;
+    return refused + reset + timed_out + unreachable + aborted + protocol + port_exhausted + no_resources + bad_status +
+           mismatch;
   }
 
   // A connection that is over without having completed.
@@ -80,6 +84,9 @@ struct ServiceCounters {
     protocol += o.protocol;
     port_exhausted += o.port_exhausted;
     no_resources += o.no_resources;
+    bad_status += o.bad_status;
+    mismatch += o.mismatch;
+    never_opened += o.never_opened;
     return *this;
   }
 };

@@ -35,6 +35,10 @@ Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration
   s.p99 = now.p99;
   s.retransmits = all.tcp.retransmitted_segments - all_before.tcp.retransmitted_segments;
   s.errors = now.service.failed() - before.service.failed();
+  s.asked_per_second = now.asked;
+  for (std::size_t i = 0; i < now.engine.cores.size(); ++i) {
+    s.busy.push_back(now.engine.cores[i].loop.since(before.engine.cores[i].loop).busy_fraction());
+  }
   return s;
 }
 
@@ -84,7 +88,8 @@ runtime::GroupOptions Session::group_options(const std::string& port) const {
   return group;
 }
 
-bool Session::run(Signals& signals, Duration limit, const std::string& group, const std::function<Tick()>& read) {
+bool Session::run(Signals& signals, Duration limit, const std::string& group, const std::function<Tick()>& read,
+                  const std::function<bool(Result)>& look) {
   const auto start = Clock::now();
   auto last_time = start;
   Tick before = read();
@@ -104,7 +109,7 @@ bool Session::run(Signals& signals, Duration limit, const std::string& group, co
     }
     series_.push_back(sample_of(tick, before, now - start, now - last_time, group));
     show_status(series_.back(), tick);
-    if (over) break;
+    if (over || (look && !look(result(group, tick, now - start)))) break;
     before = std::move(tick);
     last_time = now;
   }
@@ -117,10 +122,15 @@ void Session::show_status(const Sample& s, const Tick& tick) const {
   if (options_.quiet) return;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const auto all = tick.engine.total();
-  say(stderr, "{}{:>5.0f} s  {:>7}/s  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}{}",
+  std::string cores;
+  for (const double busy : s.busy) cores += fmt::format(" {:.0f}%", 100 * busy);
+  const std::string asked = s.asked_per_second ? fmt::format(" of {}", show_count(*s.asked_per_second)) : std::string{};
+  say(stderr,
+      "{}{:>5.0f} s  {:>7}/s{}  open {:>6}  TIME-WAIT {:>7}  p50 {:>7}  p99 {:>7}  retransmits {}  errors {}  "
+      "cores{}{}",
       terminal ? "\r\033[K" : "", std::chrono::duration<double>(s.at).count(), show_count(s.connections_per_second),
-      s.active, show_count(static_cast<double>(s.time_wait)), show_duration(s.p50), show_duration(s.p99),
-      all.tcp.retransmitted_segments, tick.service.failed(), terminal ? "" : "\n");
+      asked, s.active, show_count(static_cast<double>(s.time_wait)), show_duration(s.p50), show_duration(s.p99),
+      all.tcp.retransmitted_segments, tick.service.failed(), cores, terminal ? "" : "\n");
   std::fflush(stderr);
 }
 

@@ -53,13 +53,15 @@ class Session {
   struct Tick {
     ServiceCounters service;
     runtime::EngineSnapshot engine;
-    double time_wait_entry = 0;  // bytes, see Result
+    double time_wait_entry = 0;   // bytes, see Result
+    std::optional<double> asked;  // connections in a second that an open loop is to open now
     Duration p50{0};
     Duration p99{0};
   };
-  // Runs until ^C or `limit`: takes a sample each second, shows it. SIGUSR1 shows the summary.
-  // False: interrupted.
-  bool run(Signals& signals, Duration limit, const std::string& group, const std::function<Tick()>& read);
+  // Runs until ^C or `limit` (0: for ever): takes a sample each second, shows it. SIGUSR1 shows the summary.
+  // False: interrupted. `look`, if there is one, is given each second's result, and may end the run: false.
+  bool run(Signals& signals, Duration limit, const std::string& group, const std::function<Tick()>& read,
+           const std::function<bool(Result)>& look = {});
 
   // A result with everything filled in that does not depend on the subcommand.
   Result result(const std::string& group, Tick last, Duration duration) const;

@@ -90,19 +90,6 @@ SetResult set_congestion(Options&, std::string_view text) {
   return unexpected(fmt::format("`{}` is not one of newreno", text));
 }
 
-SetResult set_ports(Options& o, std::string_view text) {
-  const std::size_t dash = text.find('-');
-  if (dash == std::string_view::npos) return unexpected(fmt::format("`{}` is not LO-HI, such as 32768-60999", text));
-  std::uint16_t low = 0;
-  std::uint16_t high = 0;
-  if (auto ok = put_within(parse_count(text.substr(0, dash)), 1, 65535, low); !ok) return ok;
-  if (auto ok = put_within(parse_count(text.substr(dash + 1)), 1, 65535, high); !ok) return ok;
-  if (high < low) return unexpected(fmt::format("`{}` holds no port: the first is above the last", text));
-  o.shard.first_port = low;
-  o.shard.last_port = high;
-  return {};
-}
-
 SetResult set_mss(Options& o, std::string_view text) {
   if (text == "0") {
     o.shard.tcp.mss = 0;
@@ -165,7 +152,7 @@ constexpr std::array kTcpKeys{
     switch_key<&Config::rst_ends_time_wait>("rst_ends_time_wait", "believe RST in TIME-WAIT (RFC 793, not 1337)"),
     byte_key<&tcp::Options::ttl, 1, 255>("ttl", "time to live of what is sent"),
     byte_key<&tcp::Options::tos, 0, 255>("tos", "DiffServ byte of what is sent"),
-    TcpKey{"ports", "LO-HI", "ephemeral ports", set_ports,
+    TcpKey{"ports", "LO-HI", "ephemeral ports", set_ephemeral_ports,
            [](const Options& o) { return Json(fmt::format("{}-{}", o.shard.first_port, o.shard.last_port)); }},
     limit_key<&ShardConfig::max_half_open, 1, 1u << 24>("max_half_open", "half-open connections of a core"),
     limit_key<&ShardConfig::max_time_wait_v4, 1, 1u << 30>("max_time_wait", "IPv4 connections in TIME-WAIT of a core"),
@@ -183,6 +170,20 @@ constexpr std::array kTcpKeys{
 };
 
 }  // namespace
+
+SetResult set_ephemeral_ports(Options& o, std::string_view text) {
+  const std::size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return unexpected(fmt::format("`{}` is not LO-HI, such as 32768-60999", text));
+  std::uint16_t low = 0;
+  std::uint16_t high = 0;
+  if (auto ok = put_within(parse_count(text.substr(0, dash)), 1, 65535, low); !ok) return ok;
+  if (auto ok = put_within(parse_count(text.substr(dash + 1)), 1, 65535, high); !ok) return ok;
+  if (high < low) return unexpected(fmt::format("`{}` holds no port: the first is above the last", text));
+  o.shard.first_port = low;
+  o.shard.last_port = high;
+  o.ports_given = true;
+  return {};
+}
 
 std::span<const TcpKey> tcp_keys() { return kTcpKeys; }
 

@@ -24,6 +24,14 @@ struct LoopCounters {
   std::uint64_t resteer_lost = 0;  // ... for which that core had no room
   std::uint64_t rx_dropped = 0;    // pipeline: for which the stack core's ring had no room
 
+  // The time that has passed since an earlier reading; of the rest, as it is.
+  LoopCounters since(const LoopCounters& earlier) const {
+    LoopCounters part = *this;
+    part.busy -= earlier.busy;
+    part.total -= earlier.total;
+    return part;
+  }
+
   double busy_fraction() const {
     return total.count() == 0 ? 0 : static_cast<double>(busy.count()) / static_cast<double>(total.count());
   }

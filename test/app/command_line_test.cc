@@ -55,6 +55,16 @@ TEST(CommandLine, ScriptsStandBetweenTheOptions) {
   EXPECT_TRUE(line.options.quiet);
 }
 
+TEST(CommandLine, UrlsStandAmongTheOptionsOfLoad) {
+  const auto line = line_of("load http://198.18.0.1/ --rate 5k/s http://[2001:2::1]:8080/x -d 1s");
+  EXPECT_EQ(line.command, Command::kLoad);
+  ASSERT_EQ(line.options.load.targets.size(), 2u);
+  EXPECT_EQ(line.options.load.targets[1].port, 8080);
+  EXPECT_EQ(line.options.load.rate, 5000);
+  EXPECT_NE(error_of("load http://198.18.0.1/ --raet 5").find("`--rate`"), std::string::npos);
+  EXPECT_NE(error_of("load 198.18.0.1").find("URL: "), std::string::npos) << error_of("load 198.18.0.1");
+}
+
 TEST(CommandLine, WhatFollowsTwoDashesIsForEal) {
   const auto line = line_of("demo --duration 1s -- --log-level 8 --help");
   EXPECT_FALSE(line.print_only);
@@ -67,7 +77,7 @@ TEST(CommandLine, HelpIsThereOnEveryLevelAndNamesEveryOption) {
     EXPECT_TRUE(line_of(text).print_only) << text;
     EXPECT_FALSE(line_of(text).text.empty()) << text;
   }
-  for (const char* name : {"demo", "serve http", "serve echo", "serve discard", "serve chargen"}) {
+  for (const char* name : {"demo", "load", "serve http", "serve echo", "serve discard", "serve chargen"}) {
     const auto line = line_of(std::string{name} + " --help");
     EXPECT_TRUE(line.print_only);
     EXPECT_NE(line_of("--help").text.find(name), std::string::npos);

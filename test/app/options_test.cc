@@ -11,7 +11,8 @@
 namespace pollux::app {
 namespace {
 
-constexpr Command kCommands[] = {Command::kDemo, Command::kHttp, Command::kEcho, Command::kDiscard, Command::kChargen};
+constexpr Command kCommands[] = {Command::kDemo,    Command::kHttp,    Command::kEcho,
+                                 Command::kDiscard, Command::kChargen, Command::kLoad};
 
 // That of the servers where there are two of the name.
 const OptionSpec& option(std::string_view name) {
@@ -81,6 +82,28 @@ const std::map<std::string, std::string> kValues{
     {"html", "r.html"},
     {"csv", "r.csv"},
     {"max-regress", "3%"},
+    {"url", "echo://198.18.0.1:7007-7008"},
+    {"rate", "20k/s"},
+    {"arrivals", "poisson"},
+    {"ramp", "1s"},
+    {"stage", "rate=1k/s->2k/s,for=2s,arrivals=poisson"},
+    {"closed", "8"},
+    {"connections", "1000"},
+    {"requests-per-connection", "10"},
+    {"method", "HEAD"},
+    {"size", "1Ki"},
+    {"verify", "on"},
+    {"think", "10ms"},
+    {"read-rate", "10k"},
+    {"timeout", "3s"},
+    {"wait-target", "1s"},
+    {"source", "198.18.1.0/24"},
+    {"source-ports", "1024-2047"},
+    {"on-exhaust", "wait"},
+    {"fail-if", "response.p99 > 1ms"},
+    {"abort-if", "errors.refused > 0"},
+    {"with-server", "on"},
+    {"dry-run", "on"},
 };
 
 // A value for every key of TCP that differs from its default.
@@ -225,6 +248,32 @@ mss = 536
   EXPECT_EQ(options->impairment_seed, 7u);
   EXPECT_FALSE(options->shard.tcp.timestamps);
   EXPECT_EQ(options->shard.tcp.mss, 536);
+}
+
+TEST(Toml, StagesStandInAnArrayOfTables) {
+  const auto file = read_toml(R"(
+[[stage]]
+rate = "0/s -> 10k/s"
+for = "5s"
+[[stage]]
+rate = 1000
+for = "1m"
+arrivals = "poisson"
+)",
+                              "a.toml", Command::kLoad);
+  ASSERT_TRUE(file) << file.error();
+  const auto options = resolve(*file, {});
+  ASSERT_TRUE(options) << options.error();
+  ASSERT_EQ(options->load.stages.size(), 2u);
+  EXPECT_EQ(options->load.stages[0].to, 10'000);
+  EXPECT_EQ(options->load.stages[1].from, 1000);
+  EXPECT_EQ(options->load.stages[1].length, 60s);
+  EXPECT_EQ(options->load.stages[1].arrivals, Arrivals::kPoisson);
+  const auto misspelt = read_toml("[[stage]]\nrate = 5\nfro = \"5s\"\n", "a.toml", Command::kLoad);
+  ASSERT_TRUE(misspelt);
+  const auto refused = resolve(*misspelt, {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().find("a stage has no `fro`; did you mean `for`?"), std::string::npos) << refused.error();
 }
 
 TEST(Toml, TheCommandLineWins) {

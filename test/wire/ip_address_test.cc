@@ -114,9 +114,9 @@ TEST(IpPrefix, ParsesAndPrints) {
 }
 
 TEST(IpAddress, TheOrderIsThatOfNumbersInEveryByte) {
-  const char* const sorted[] = {"::",          "1.2.3.4",    "198.17.255.255", "198.18.0.2", "198.18.1.1", "198.18.1.4",
-                                "198.18.2.0",  "199.0.0.0",  "2001:1::ffff",   "2001:2::1",  "2001:2::100",
-                                "2001:2::1:0", "2001:3::"};
+  const char* const sorted[] = {"::",          "1.2.3.4",     "198.17.255.255", "198.18.0.2",   "198.18.1.1",
+                                "198.18.1.4",  "198.18.2.0",  "199.0.0.0",      "2001:1::ffff", "2001:2::1",
+                                "2001:2::100", "2001:2::1:0", "2001:3::"};
   for (std::size_t i = 0; i < std::size(sorted); ++i) {
     for (std::size_t j = 0; j < std::size(sorted); ++j) {
       EXPECT_EQ(*IpAddress::parse(sorted[i]) < *IpAddress::parse(sorted[j]), i < j) << sorted[i] << ' ' << sorted[j];

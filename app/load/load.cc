@@ -1,0 +1,356 @@
+#include "load/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "http_content.h"
+#include "http_server.h"
+#include "load/http_exchange.h"
+#include "load/judge_load.h"
+#include "load/load_app.h"
+#include "load/plan.h"
+#include "load/set_up.h"
+#include "load/stream_exchanges.h"
+#include "load/thresholds.h"
+#include "say.h"
+#include "serve_setup.h"
+#include "session.h"
+#include "stream_apps.h"
+#include "units.h"
+
+namespace pollux::app {
+namespace {
+
+using Done = Expected<void, std::string>;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr Duration kDrain = 2s;
+// A SYN that was lost twice comes again after three seconds, and there may be bad luck besides.
+constexpr Duration kDrainImpaired = 15s;
+constexpr Duration kLook = 2ms;
+// All cores have heard of the start before it comes.
+constexpr Duration kLead = 2ms;
+
+// X: what passes over the connections; A: the server that answers it, for --with-server.
+template <class X, class A>
+class Load {
+ public:
+  using App = LoadApp<X>;
+  using MakeServer = std::function<std::unique_ptr<A>(unsigned)>;
+
+  Load(const Options& options, Signals& signals, MakeServer make_server)
+      : options_{options},
+        signals_{signals},
+        session_{options_, Command::kLoad, "load"},
+        make_server_{std::move(make_server)},
+        group_name_{options.load.with_server ? options.port + ":1" : options.port} {}
+
+  ~Load() { signals_.set_hurry({}); }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+
+  int run() {
+    if (auto ok = session_.open_result(); !ok) return fail(kUsage, ok.error());
+    if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
+    if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
+    announce();
+    if (!targets_answer()) return finish_unanswered();
+    if (!fill()) return finish(Ending::kInterrupted, engine_->snapshot(), Duration{0});
+    return measure();
+  }
+
+ private:
+  enum class Ending { kWhole, kInterrupted, kAborted };
+
+  // ---- the engine ----
+
+  Done configure() {
+    auto engine = runtime::Engine::create(session_.engine_options());
+    if (!engine) return unexpected(engine.error());
+    engine_ = std::move(*engine);
+    if (options_.load.with_server) {
+      const Options server = options_of_server(options_);
+      runtime::GroupOptions group = session_.group_options(options_.port + ":0");
+      group.shard = server.shard;
+      group.workers = options_.workers;
+      group.capture_file.reset();  // one side sees every frame
+      auto added = engine_->template add_group<A>(group, make_server_);
+      if (!added) return unexpected(added.error());
+      server_ = *added;
+    }
+    runtime::GroupOptions group = session_.group_options(group_name_);
+    group.workers = options_.workers;
+    auto added = engine_->template add_group<App>(
+        group, [this](unsigned worker) { return std::make_unique<App>(config_of(options_, worker)); });
+    if (!added) return unexpected(added.error());
+    clients_ = *added;
+    return {};
+  }
+
+  Done start() {
+    if (auto ok = engine_->start(); !ok) return ok;
+    signals_.set_hurry([this] { engine_->hurry(); });
+    if (server_ == nullptr) return {};
+    std::set<std::uint16_t> ports;
+    for (const Target& target : options_.load.targets) ports.insert(target.port);
+    for (const std::uint16_t port : ports) {
+      ListenSpec spec;
+      spec.port = port;
+      spec.options = options_.connection;
+      for (unsigned w = 0; w < server_->workers(); ++w) {
+        const auto listening = server_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
+        if (!listening) {
+          return unexpected(fmt::format("cannot listen on port {}: {}", port, describe(listening.error())));
+        }
+      }
+    }
+    return {};
+  }
+
+  void announce() const {
+    if (options_.quiet) return;
+    if (options_.verbose) say(stderr, "{}\n", engine_->describe());
+    for (const auto& note : engine_->notes()) say(stderr, "note: {}\n", note);
+    for (const auto& port : engine_->snapshot().ports) say(stderr, "{}\n", port.description);
+    if (has_a_kernel_behind_it(options_)) say(stderr, "{}", kernel_side_hint(options_));
+    say(stderr, "target      {}{}\n{}", to_string(options_.load.targets.front()),
+        options_.load.targets.size() > 1 ? fmt::format(" and {} more", options_.load.targets.size() - 1) : "",
+        to_text(plan_of(options_), options_));
+  }
+
+  template <class F>
+  void each(F&& f) {
+    for (unsigned w = 0; w < clients_->workers(); ++w) {
+      clients_->call(w, [&](Shard<App>& shard, App& app, Instant now) { f(shard, app, now); });
+    }
+  }
+  LoadCounts counts() {
+    LoadCounts all;
+    each([&](Shard<App>&, App& app, Instant) { all += app.counts(); });
+    return all;
+  }
+
+  // ---- before the clock ----
+
+  // One core asks for all.
+  template <class F>
+  void first(F&& f) {
+    clients_->call(0, [&](Shard<App>& shard, App& app, Instant now) { f(shard, app, now); });
+  }
+  bool targets_answer() {
+    if (options_.load.wait_target == Duration{0}) return true;
+    first([](Shard<App>&, App& app, Instant) { app.probe(); });
+    const auto end = SteadyClock::now() + options_.load.wait_target;
+    bool all = false;
+    while (!all && SteadyClock::now() < end && signals_.wait(kLook) != Signals::Event::kStop) {
+      first([&](Shard<App>&, App& app, Instant) { all = app.counts().targets_unanswered == 0; });
+    }
+    first([&](Shard<App>& shard, App& app, Instant) {
+      app.end_probes();
+      for (std::uint16_t t = 0; t < options_.load.targets.size(); ++t) {
+        if (!app.answered(t)) unanswered_.push_back(why_unanswered(shard, app, t));
+      }
+    });
+    return all;
+  }
+  std::string why_unanswered(Shard<App>& shard, App& app, std::uint16_t t) const {
+    const Target& target = options_.load.targets[t];
+    const std::string what =
+        fmt::format("target {} did not answer within {}", to_string(target), exact_duration(options_.load.wait_target));
+    const std::string address = to_string(target.address);
+    if (app.probe_failure(t) == tcp::Reason::kRefused) {
+      return fmt::format("{}: it refuses connections to port {}; is the server running (ss -ltn)?", what, target.port);
+    }
+    if (app.refusal()) return fmt::format("{}: {}", what, describe(*app.refusal()));
+    if (shard.core().waits_for_neighbour() || shard.core().counters().unreachable_neighbour > 0) {
+      return fmt::format("{}: nobody on the link says that {} is his; is it up (ip addr, ping {})?", what, address,
+                         address);
+    }
+    return fmt::format(
+        "{}: it is silent; does a firewall drop what we send (nft list ruleset), is there a way back to {}?", what,
+        to_string(source_addresses(options_).front()));
+  }
+
+  // False: interrupted.
+  bool fill() {
+    if (options_.load.connections == 0) return true;
+    each([](Shard<App>&, App& app, Instant) { app.fill(); });
+    const auto begin = SteadyClock::now();
+    for (bool filled = false; !filled;) {
+      if (signals_.wait(kLook) == Signals::Event::kStop) return false;
+      filled = true;
+      each([&](Shard<App>&, App& app, Instant) { filled = filled && app.filled(); });
+    }
+    const Duration took = SteadyClock::now() - begin;
+    if (!options_.quiet) {
+      say(stderr, "held        {} connections, opened in {}\n", with_commas(counts().held), show_duration(took));
+    }
+    return true;
+  }
+
+  // ---- the run ----
+
+  int measure() {
+    const runtime::EngineSnapshot before = engine_->snapshot();
+    const Instant start = engine_->now() + kLead;
+    const auto steady_start = SteadyClock::now() + kLead;
+    start_ = start;
+    each([&](Shard<App>&, App& app, Instant) { app.begin(start); });
+    const auto look = [&](const Result& so_far) { return keeps_going(so_far); };
+    const bool whole = session_.run(
+        signals_, *options_.duration + kLead, group_name_, [this] { return read(); },
+        options_.load.abort_if.empty() ? std::function<bool(Result)>{} : look);
+    const auto ours = static_cast<double>((engine_->now() - start).count());
+    const auto kernels = static_cast<double>(Duration{SteadyClock::now() - steady_start}.count());
+    clock_error_ = std::abs(ours / std::max(kernels, 1.0) - 1);
+    const Duration duration = std::min<Duration>(SteadyClock::now() - steady_start, *options_.duration);
+    each([&](Shard<App>&, App& app, Instant) { app.stop(start + duration); });
+    return finish(aborted_ ? Ending::kAborted : whole ? Ending::kWhole : Ending::kInterrupted, before, duration);
+  }
+  bool keeps_going(Result so_far) {
+    so_far.latency = latencies_.named();
+    so_far.pace = pace(counts_, so_far.duration);
+    for (const Threshold& threshold : outcomes(options_.load.abort_if, so_far)) aborted_ = aborted_ || !threshold.pass;
+    return !aborted_;
+  }
+
+  Session::Tick read() {
+    Session::Tick tick;
+    Latencies interval;
+    LoadCounts all;
+    each([&](Shard<App>&, App& app, Instant) {
+      Latencies one;
+      app.swap_latencies(one);
+      interval.merge(one);
+      all += app.counts();
+    });
+    counts_ = all;
+    latencies_.merge(interval);
+    tick.service = all.service;
+    tick.p50 = interval.response.quantile(0.5);
+    tick.p99 = interval.response.quantile(0.99);
+    if (options_.load.closed == 0) tick.asked = schedule_.rate(engine_->now() - start_ - 500ms);
+    tick.time_wait_entry = clients_->call(
+        0, [](Shard<App>& shard, App&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
+    tick.engine = engine_->snapshot();
+    return tick;
+  }
+
+  // What is under way runs to its end; what is held stays.
+  bool drain() {
+    const auto end = SteadyClock::now() + (options_.impaired() ? kDrainImpaired : kDrain);
+    for (LoadCounts now = counts(); now.open > now.held; now = counts()) {
+      if (SteadyClock::now() >= end || signals_.stops() > 1) return false;
+      std::this_thread::sleep_for(kLook);
+    }
+    return true;
+  }
+
+  std::optional<Pace> pace(const LoadCounts& c, Duration duration) const {
+    if (options_.load.closed > 0) return std::nullopt;
+    return Pace{schedule_.expected(duration), c.begun, c.missed, c.waits_for_port};
+  }
+
+  // ---- after it ----
+
+  int finish(Ending ending, const runtime::EngineSnapshot& before, Duration duration) {
+    const runtime::EngineSnapshot after = engine_->snapshot();
+    drain();
+    Session::Tick last = read();
+    engine_->stop(options_.impaired() ? kDrainImpaired : kDrain);
+    runtime::EngineSnapshot end = engine_->snapshot();
+    end.take_gauges(last.engine);
+    Result result = session_.result(group_name_, last, duration);
+    result.open_at_end = counts_.open;
+    result.opening_at_end = counts_.opening;
+    result.pace = pace(counts_, duration);
+    result.latency = latencies_.named();
+    result.verdict =
+        judge_load({counts_, latencies_, before, after, end, group_name_, clock_error_, unanswered_}, options_);
+    result.engine = std::move(end);
+    if (ending == Ending::kInterrupted) result.verdict.degrade("interrupted");
+    for (const auto* conditions : {&options_.load.fail_if, &options_.load.abort_if}) {
+      for (Threshold& one : outcomes(*conditions, result)) result.thresholds.push_back(std::move(one));
+    }
+    if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
+    if (ending == Ending::kInterrupted) return kInterrupted;
+    if (result.verdict.state == Verdict::State::kInvalid) return kNotValid;
+    const bool held =
+        std::all_of(result.thresholds.begin(), result.thresholds.end(), [](const auto& t) { return t.pass; });
+    return held && ending == Ending::kWhole ? kOk : kThresholdFailed;
+  }
+  int finish_unanswered() {
+    for (const std::string& why : unanswered_) say(stderr, "pollux: {}\n", why);
+    const bool stopped = signals_.stops() > 0;
+    return finish(stopped ? Ending::kInterrupted : Ending::kWhole, engine_->snapshot(), Duration{0});
+  }
+
+  const Options& options_;
+  Signals& signals_;
+  Session session_;
+  MakeServer make_server_;
+  std::string group_name_;
+  Schedule schedule_ = schedule_of(options_);  // for what all cores are to do together
+  Instant start_{};
+  LoadCounts counts_;  // as last read
+  Latencies latencies_;
+  std::vector<std::string> unanswered_;
+  double clock_error_ = 0;
+  bool aborted_ = false;
+  std::unique_ptr<runtime::Engine> engine_;
+  runtime::Group<A>* server_ = nullptr;
+  runtime::Group<App>* clients_ = nullptr;
+};
+
+template <class X, class A>
+int load_stream(const Options& options, Signals& signals) {
+  return Load<X, A>{options, signals, [](unsigned) { return std::make_unique<A>(); }}.run();
+}
+
+int load_http(const Options& options, Signals& signals) {
+  const HttpContent content{options.body};
+  HttpServerConfig config;
+  config.max_connections = options.shard.max_connections;
+  config.header_timeout = config.idle_timeout = 24h;  // held connections ask for nothing
+  return Load<HttpExchange, HttpApp>{options, signals,
+                                     [&](unsigned) { return std::make_unique<HttpApp>(content, config); }}
+      .run();
+}
+
+}  // namespace
+
+int load(const Options& given, Signals& signals) {
+  for (const auto& [conditions, option] :
+       {std::pair{&given.load.fail_if, "--fail-if"}, std::pair{&given.load.abort_if, "--abort-if"}}) {
+    if (auto ok = check_metrics(*conditions, option); !ok) return fail(kUsage, ok.error());
+  }
+  const auto options = resolved_for_load(given);
+  if (!options) return fail(kUsage, options.error());
+  if (options->load.dry_run) {
+    say(stdout, "{}", to_text(plan_of(*options), *options));
+    return kOk;
+  }
+  switch (options->load.targets.front().scheme) {
+    case Scheme::kHttp:
+      return load_http(*options, signals);
+    case Scheme::kEcho:
+      return load_stream<EchoExchange, EchoApp>(*options, signals);
+    case Scheme::kDiscard:
+      return load_stream<DiscardExchange, DiscardApp>(*options, signals);
+    case Scheme::kChargen:
+      return load_stream<ChargenExchange, ChargenApp>(*options, signals);
+  }
+  unreachable();
+}
+
+}  // namespace pollux::app
