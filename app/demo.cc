@@ -8,10 +8,12 @@
 #include <thread>
 
 #include "dpdk/thread.h"
-#include "http_client.h"
 #include "http_content.h"
 #include "http_server.h"
 #include "judge.h"
+#include "load/http_exchange.h"
+#include "load/load_app.h"
+#include "load/load_options.h"
 #include "say.h"
 #include "session.h"
 #include "units.h"
@@ -27,6 +29,8 @@ constexpr Duration kDrain = 2s;
 // A SYN that was lost twice comes again after three seconds, and there may be bad luck besides.
 constexpr Duration kDrainImpaired = 15s;
 constexpr const char* kPair = "memif-pair";
+
+using Clients = LoadApp<HttpExchange>;
 
 class Demo {
  public:
@@ -95,19 +99,31 @@ class Demo {
     });
     if (!server) return unexpected(server.error());
     server_ = *server;
-    HttpClientConfig client_config;
-    client_config.server = *IpAddress::parse("198.18.0.2");
-    client_config.clients = options_.clients;
-    client_config.body = options_.body;
-    client_config.server_closes = options_.close == CloseBy::kServer;
-    client_config.options = options_.connection;
-    client_config.begin = false;  // when the server listens
-    auto client = engine_->add_group<HttpClientApp>(side(client_name_, "198.18.0.1/24"), [client_config](unsigned) {
-      return std::make_unique<HttpClientApp>(client_config);
+    const LoadConfig client_config = config_of_clients();
+    auto client = engine_->add_group<Clients>(side(client_name_, "198.18.0.1/24"), [client_config](unsigned) {
+      return std::make_unique<Clients>(client_config);
     });
     if (!client) return unexpected(client.error());
     client_ = *client;
     return {};
+  }
+
+  // Back to back: each opens a connection, asks, compares the whole answer, sees the connection closed, and begins
+  // again.
+  LoadConfig config_of_clients() const {
+    LoadConfig config;
+    config.exchange.targets = *parse_url("http://198.18.0.2/");
+    config.exchange.verify = true;
+    config.exchange.pattern = options_.body;
+    config.exchange.server_closes = options_.close == CloseBy::kServer;
+    config.closed = options_.clients;
+    config.max_connections = options_.clients;
+    config.timeout = 24h;  // what a bad wire delays is no failure
+    config.close = options_.close == CloseBy::kServer ? Closer::kServer : Closer::kClient;
+    config.on_exhaust = options_.shard.reuse_time_wait ? OnExhaust::kReuse : OnExhaust::kFail;
+    config.sources = {*IpAddress::parse("198.18.0.1")};
+    config.options = options_.connection;
+    return config;
   }
 
   Expected<void, std::string> start() {
@@ -123,7 +139,7 @@ class Demo {
     const auto listening =
         server_->call(0, [&](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.listen(spec); });
     if (!listening) return unexpected(fmt::format("cannot listen: {}", describe(listening.error())));
-    client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { app.begin(); });
+    client_->call(0, [](Shard<Clients>&, Clients& app, Instant now) { app.begin(now); });
     return {};
   }
 
@@ -140,22 +156,22 @@ class Demo {
 
   // No new connections; those that are open run to their end, which takes microseconds.
   void stop_clients() {
-    client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { app.stop(); });
+    client_->call(0, [](Shard<Clients>&, Clients& app, Instant now) { app.stop(now); });
     const auto end = std::chrono::steady_clock::now() + drain_limit();
     while (open() > 0 && signals_.stops() < 2 && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
   }
-  std::uint32_t open() {
-    return client_->call(0, [](Shard<HttpClientApp>&, HttpClientApp& app, Instant) { return app.open(); });
+  std::uint64_t open() {
+    return client_->call(0, [](Shard<Clients>&, Clients& app, Instant) { return app.counts().open; });
   }
 
   Session::Tick read() {
     Session::Tick tick;
-    HttpLatency interval;
-    tick.service = client_->call(0, [&](Shard<HttpClientApp>&, HttpClientApp& app, Instant) {
-      app.swap_latency(interval);
-      return app.counters();
+    Latencies interval;
+    tick.service = client_->call(0, [&](Shard<Clients>&, Clients& app, Instant) {
+      app.swap_latencies(interval);
+      return app.counts().service;
     });
     tick.time_wait_entry = server_->call(
         0, [](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
@@ -180,9 +196,7 @@ class Demo {
     result.verdict = judge(sides, tick.engine, client_name_, server_name_);
     result.open_at_end = sides.client_open;
     result.engine = std::move(tick.engine);
-    result.latency = {{"connect", std::move(latency_.connect)},   {"first_byte", std::move(latency_.first_byte)},
-                      {"response", std::move(latency_.response)}, {"service", std::move(latency_.service)},
-                      {"close", std::move(latency_.close)},       {"lifetime", std::move(latency_.lifetime)}};
+    result.latency = latency_.named();
     return result;
   }
 
@@ -192,10 +206,10 @@ class Demo {
   HttpContent content_;
   std::string server_name_;
   std::string client_name_;
-  HttpLatency latency_;
+  Latencies latency_;
   std::unique_ptr<Engine> engine_;
   Group<HttpApp>* server_ = nullptr;
-  Group<HttpClientApp>* client_ = nullptr;
+  Group<Clients>* client_ = nullptr;
 };
 
 }  // namespace
