@@ -1,0 +1,254 @@
+"""`pollux load` over net_tap against servers on this machine's kernel: nginx, and some that misbehave."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import harness
+from harness import KERNEL4, KERNEL6, POLLUX4, POLLUX6, TAP, run, stop, wait_until
+
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 8192; }}
+http {{
+  access_log {folder}/access.log;
+  keepalive_requests 1000000;
+  server {{
+    listen 80 backlog=4096;
+    listen [::]:80 backlog=4096;
+    root {folder};
+  }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(folder):
+    """nginx in this namespace. Gives a function that counts the lines of its access log once it has ended."""
+    with open(os.path.join(folder, "nginx.conf"), "w") as file:
+        file.write(NGINX.format(folder=folder))
+    with open(os.path.join(folder, "index.html"), "wb") as file:
+        file.write(harness.pattern(1000))
+    log = os.path.join(folder, "access.log")
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(log)
+    process = subprocess.Popen(["nginx", "-p", folder, "-c", os.path.join(folder, "nginx.conf")], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: process.poll() is not None or can_connect(80), 20, "nginx to listen")
+
+        def requests():
+            stop(process)
+            with open(log) as file:
+                return sum(1 for _ in file)
+
+        yield requests
+    finally:
+        stop(process)
+
+
+def can_connect(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class KernelServer:
+    """A server of a few lines on the kernel's side: `serve` is called with each connection, in one thread."""
+
+    def __init__(self, port, serve):
+        self.listener = socket.create_server(("0.0.0.0", port), backlog=4096)
+        self.serve, self.held, self.ended = serve, [], False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError):
+                if self.serve(connection):
+                    self.held.append(connection)
+                    continue
+            connection.close()
+
+    def end(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(10)
+        for connection in self.held:
+            connection.close()
+
+
+def answer(connection, text):
+    connection.recv(4096)
+    connection.sendall(text)
+
+
+class LoadTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="pollux-load-")
+        os.chmod(self.folder, 0o755)
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def serve(self, port, serve):
+        server = KernelServer(port, serve)
+        self.addCleanup(server.end)
+
+    def load(self, *words, codes=(0,), limit=90):
+        """One run of the program. Returns its result file."""
+        path = os.path.join(self.folder, "result.json")
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+        port = f"tap:name={TAP},kernel={KERNEL4}/24,kernel={KERNEL6}/64"
+        command = [harness.POLLUX, "load", "--port", port, "--ip", f"{POLLUX4}/24", "--ip", f"{POLLUX6}/64", "--json", path, *words]
+        done = run(*command, limit=limit)
+        self.assertTrue(os.path.exists(path), f"{' '.join(command)}\n{done.stderr}")
+        with open(path) as file:
+            result = json.load(file)
+        # On a machine that is busy with other things it may begin late, which is rightly no valid measurement.
+        only_late = all(reason.startswith("connections began late") for reason in result["verdict"]["reasons"])
+        if done.returncode != 4 or not only_late:
+            self.assertIn(done.returncode, codes, f"{' '.join(command)}\n{done.stderr}\n{done.stdout}")
+        return result
+
+    def reasons(self, result):
+        return " ".join(result["verdict"]["reasons"])
+
+    def failures(self, result):
+        return {name: count for name, count in result["errors"].items() if count}
+
+
+class Nginx(LoadTest):
+    def assert_counts_agree(self, requests, *words):
+        with nginx(self.folder) as logged:
+            result = self.load(*words)
+            self.assertEqual(self.failures(result), {})
+            self.assertEqual(result["totals"]["responses"], requests if requests is not None else result["totals"]["requests"])
+            self.assertEqual(result["totals"]["connections_open"], 0)
+            self.assertEqual(logged(), result["totals"]["responses"])
+            return result
+
+    def test_the_counts_are_those_of_its_access_log(self):
+        result = self.assert_counts_agree(3000, f"http://{KERNEL4}/", "--rate", "1k/s", "--duration", "3s", "--verify")
+        self.assertEqual(result["totals"]["connections_completed"], 3000)
+        print(f"  {result['verdict']}, slip p99 {result['latency']['slip']['p99'] / 1e3:.0f} us, "
+              f"response p99 {result['latency']['response']['p99'] / 1e3:.0f} us", flush=True)
+
+    def test_and_so_they_are_over_both_families_with_keep_alive_and_when_we_close(self):
+        both = (f"http://{KERNEL4}/", f"http://[{KERNEL6}]/")
+        self.assert_counts_agree(None, *both, "--rate", "200/s", "--duration", "1s", "--requests-per-connection", "5")
+        self.assert_counts_agree(300, *both, "--rate", "300/s", "--duration", "1s", "--close", "client", "--arrivals", "constant", "--method", "HEAD")
+        self.assert_counts_agree(None, *both, "--closed", "16", "--duration", "1s", "--close", "rst")
+
+    def test_a_second_run_straight_after_the_first_meets_time_wait_and_all_succeed(self):
+        # As many ports as connections, of an address of their own: most tuples of a second run are in TIME-WAIT at the kernel.
+        words = (f"http://{KERNEL4}/", "--rate", "1k/s", "--duration", "1s", "--source-ports", "2000-2999", "--source", "198.18.0.9/24+1")
+        with nginx(self.folder) as logged:
+            runs = [self.load(*words, "--seed", "7")]
+            waiting = len(run("ss", "-Htan", "state", "time-wait", "sport", "=", ":80").stdout.splitlines())
+            self.assertGreater(waiting, 500)
+            runs += [self.load(*words, *seed) for seed in (("--seed", "7"), ())]
+            for result in runs:
+                self.assertEqual(self.failures(result), {})
+                # One SYN retransmission, and not a second.
+                self.assertLess(result["latency"]["connect"]["max"], 2_500_000_000)
+            # With the same secrets the clock goes on, and the kernel believes every SYN: the one reset is the probe's.
+            self.assertEqual(runs[1]["tcp"]["resets_sent"], 1)
+            self.assertEqual(logged(), sum(result["totals"]["responses"] for result in runs))
+
+
+class Stall(LoadTest):
+    """A server that does nothing for 100 ms of each second."""
+
+    def test_the_response_from_the_intended_start_shows_it_and_the_closed_loop_hides_it(self):
+        def serve(connection):
+            into_the_second = time.monotonic() % 1
+            time.sleep(max(0, 0.1 - into_the_second))
+            answer(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+        self.serve(8080, serve)
+        opened = self.load(f"http://{KERNEL4}:8080/", "--rate", "200/s", "--duration", "4s")
+        self.assertEqual(self.failures(opened), {})
+        closed = self.load(f"http://{KERNEL4}:8080/", "--closed", "1", "--duration", "2s")
+        print(f"  open: response p99 {opened['latency']['response']['p99'] / 1e6:.1f} ms, service p50 "
+              f"{opened['latency']['service']['p50'] / 1e6:.2f} ms; closed: response p99 {closed['latency']['response']['p99'] / 1e6:.2f} ms", flush=True)
+        self.assertGreater(opened["latency"]["response"]["p99"], 50_000_000)
+        self.assertLess(opened["latency"]["service"]["p50"], 20_000_000)
+        self.assertLess(closed["latency"]["response"]["p99"], 50_000_000)
+        self.assertGreater(closed["latency"]["response"]["max"], 50_000_000)
+
+
+class Misbehaving(LoadTest):
+    url = f"http://{KERNEL4}:8080/"
+    little = ("--rate", "100/s", "--duration", "200ms")
+
+    def test_a_target_that_refuses(self):
+        result = self.load(self.url, *self.little, "--wait-target", "300ms", codes=(4,))
+        self.assertEqual(result["verdict"]["state"], "INVALID")
+        self.assertIn("it refuses connections to port 8080", self.reasons(result))
+        result = self.load(self.url, *self.little, "--wait-target", "0s", codes=(4,))
+        self.assertEqual(self.failures(result), {"refused": 20})
+        self.assertIn("nothing listens on that port", self.reasons(result))
+
+    def test_a_target_that_is_not_there(self):
+        result = self.load("http://198.18.0.77/", *self.little, "--wait-target", "500ms", codes=(4,))
+        self.assertIn("nobody on the link says that 198.18.0.77 is his", self.reasons(result))
+
+    def test_a_target_that_is_silent(self):
+        rules = "table inet plx {\n chain input {\n type filter hook input priority 0;\n tcp dport 8080 drop\n }\n}\n"
+        self.assertEqual(run("nft", "-f", "-", input=rules, stdin=None).returncode, 0)
+        self.addCleanup(run, "nft", "delete", "table", "inet", "plx")
+        result = self.load(self.url, *self.little, "--wait-target", "500ms", codes=(4,))
+        self.assertIn("it is silent", self.reasons(result))
+        result = self.load(self.url, *self.little, "--wait-target", "0s", "--timeout", "300ms", codes=(4,))
+        self.assertEqual(self.failures(result), {"timeout": 20})
+
+    def test_a_target_that_resets(self):
+        def serve(connection):
+            connection.recv(4096)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        self.serve(8080, serve)
+        result = self.load(self.url, *self.little, codes=(4,))
+        self.assertEqual(self.failures(result), {"reset": 20})
+        self.assertIn("the peer reset a connection that was open", self.reasons(result))
+
+    def test_a_target_that_never_answers(self):
+        self.serve(8080, lambda connection: True)
+        result = self.load(self.url, *self.little, "--timeout", "300ms", codes=(4,))
+        self.assertEqual(self.failures(result), {"timeout": 20})
+
+    def test_answers_that_are_none(self):
+        for text in (b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nlonger", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", b""):
+            with self.subTest(text=text):
+                server = KernelServer(8080, lambda connection, text=text: answer(connection, text))
+                try:
+                    result = self.load(self.url, *self.little, codes=(4,))
+                finally:
+                    server.end()
+                self.assertEqual(self.failures(result), {"protocol": 20})
+                self.assertIn("what came was not the protocol", self.reasons(result))
+
+    def test_a_target_that_comes_up_late_is_waited_for(self):
+        late = threading.Timer(1, lambda: self.serve(8080, lambda c: answer(c, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")))
+        late.start()
+        self.addCleanup(late.join)
+        result = self.load(self.url, *self.little, "--wait-target", "30s")
+        self.assertEqual(result["totals"]["connections_completed"], 20)
+
+
+if __name__ == "__main__":
+    harness.main()
