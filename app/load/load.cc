@@ -207,8 +207,9 @@ class Load {
     start_ = start;
     each([&](Shard<App>&, App& app, Instant) { app.begin(start); });
     const auto look = [&](const Result& so_far) { return keeps_going(so_far); };
+    std::this_thread::sleep_for(kLead);
     const bool whole = session_.run(
-        signals_, *options_.duration + kLead, group_name_, [this] { return read(); },
+        signals_, *options_.duration, group_name_, [this] { return read(); },
         options_.load.abort_if.empty() ? std::function<bool(Result)>{} : look);
     const auto ours = static_cast<double>((engine_->now() - start).count());
     const auto kernels = static_cast<double>(Duration{SteadyClock::now() - steady_start}.count());
@@ -273,7 +274,7 @@ class Load {
     Result result = session_.result(group_name_, last, duration);
     result.open_at_end = counts_.open;
     result.opening_at_end = counts_.opening;
-    result.pace = pace(counts_, duration);
+    if (unanswered_.empty()) result.pace = pace(counts_, duration);  // else the clock never started
     result.latency = latencies_.named();
     result.verdict =
         judge_load({counts_, latencies_, before, after, end, group_name_, clock_error_, unanswered_}, options_);
@@ -292,7 +293,7 @@ class Load {
   int finish_unanswered() {
     for (const std::string& why : unanswered_) say(stderr, "pollux: {}\n", why);
     const bool stopped = signals_.stops() > 0;
-    return finish(stopped ? Ending::kInterrupted : Ending::kWhole, engine_->snapshot(), Duration{0});
+    return finish(stopped ? Ending::kInterrupted : Ending::kWhole, engine_->snapshot(), options_.load.wait_target);
   }
 
   const Options& options_;
