@@ -133,10 +133,9 @@ std::string title(const Json& result) {
 std::string summary(const Json& result) {
   return printable(title(result)) + "\n" + connections_lines(result) +
          (result.contains("pace") ? pace_line(result.at("pace")) : std::string{}) + error_lines(result.at("errors")) +
-         latency_table(result.at("latency")) +
-         tcp_line(result.at("tcp")) + time_wait_line(result.at("time_wait")) + memory_line(result.at("memory")) +
-         cores_lines(result.at("cores")) + counts_line("drops", result.at("drops")) + impairment_line(result) +
-         threshold_lines(result.at("thresholds")) + verdict_lines(result.at("verdict"));
+         latency_table(result.at("latency")) + tcp_line(result.at("tcp")) + time_wait_line(result.at("time_wait")) +
+         memory_line(result.at("memory")) + cores_lines(result.at("cores")) + counts_line("drops", result.at("drops")) +
+         impairment_line(result) + threshold_lines(result.at("thresholds")) + verdict_lines(result.at("verdict"));
 }
 
 }  // namespace pollux::app

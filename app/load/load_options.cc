@@ -171,7 +171,8 @@ constexpr std::array kRows{
           Json shown = Json::array();
           for (const Target& target : o.load.targets) shown.push_back(to_string(target));
           return shown;
-        }},
+        },
+        "", true},
     OptionSpec{"rate", 'r', "RATE", "connections to open in a second, whatever the target does: the open loop", kLoad,
                false, [](Options& o, std::string_view text) { return put(parse_rate(text), o.load.rate); },
                show_load<&LoadSettings::rate>},

@@ -199,6 +199,22 @@ TEST(Recovery, AResetInTheWindowIsChallengedAndOneOutsideIsNot) {  // RFC 5961, 
   EXPECT_EQ(server.state(), State::kClosed);
 }
 
+TEST(Recovery, AnAckInTheWindowIsTakenAndOneBehindItIsAnswered) {  // RFC 9293, 3.10.7.4, first
+  Scene net;
+  auto [client, server] = net.connected_pair(bulk(1000), Network::manual());
+  net.sleep(1s);
+  const auto edges = *net.oracle().edges(server.key());
+  const std::size_t before = net.frames().size();
+
+  net.forge(server, kFlagAck, edges.rcv_edge - 1, edges.snd_nxt);
+  net.sleep(1s);
+  EXPECT_EQ(net.frames().size(), before);
+
+  net.forge(server, kFlagAck, edges.rcv_edge, edges.snd_nxt);
+  net.sleep(1s);
+  EXPECT_EQ(net.frames().size(), before + 1);
+}
+
 TEST(Recovery, OldTextIsAnsweredEveryTimeAndOldAcksOnceInAWhile) {  // RFC 5961, 7
   Scene net;
   auto [client, server] = net.connected_pair(bulk(1000), Network::manual());
