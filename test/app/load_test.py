@@ -30,8 +30,8 @@ class LoadTest(unittest.TestCase):
         done, result = load("--with-server", *words)
         self.assertIsNotNone(result, done.stderr)
         # On a machine that is busy with other things it may begin late, which is rightly no valid measurement.
-        only_late = all(reason.startswith("connections began late") for reason in result["verdict"]["reasons"])
-        if done.returncode != 4 or not only_late:
+        late = any(reason.startswith("connections began late") for reason in result["verdict"]["reasons"])
+        if done.returncode != 4 or not late:
             self.assertIn(done.returncode, codes, f"{result['verdict']}\n{done.stderr}")
         self.assert_accounts_close(result)
         return result
@@ -195,7 +195,8 @@ class Ports(LoadTest):
         result = self.with_server(*self.few, "--rate", "1k/s", "--duration", "500ms")
         self.assertEqual(result["errors"]["port_exhausted"], 400)
         self.assertEqual(result["totals"]["connections_completed"], 100)
-        self.assertEqual(result["verdict"]["state"], "DEGRADED")
+        self.assertNotEqual(result["verdict"]["state"], "VALID")
+        self.assertIn("400 connections failed because no local port was free", " ".join(result["verdict"]["reasons"]))
 
     def test_more_addresses_are_more_tuples(self):
         result = self.with_server(*self.few, "--source", "198.18.1.0/24+4", "--rate", "1k/s", "--duration", "500ms")
