@@ -215,9 +215,10 @@ class Ports(LoadTest):
         self.assertGreater(result["latency"]["response"]["max"], 100_000_000)
 
     def test_reuse_goes_on_where_timestamps_allow_it(self):
-        result = self.with_server(*self.few, "--on-exhaust", "reuse", "--rate", "80/s", "--duration", "3s")
-        self.assert_all_well(result, 240)
-        self.assertGreaterEqual(result["time_wait"]["reused"], 140)
+        # A tuple can be had again after a second; it is asked for after two and a half.
+        result = self.with_server(*self.few, "--on-exhaust", "reuse", "--rate", "40/s", "--duration", "5s")
+        self.assert_all_well(result, 200)
+        self.assertGreaterEqual(result["time_wait"]["reused"], 100)
 
 
 class Verdicts(LoadTest):
