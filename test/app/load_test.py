@@ -4,10 +4,11 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import tempfile
 import unittest
+
+from program import interrupt_when_said
 
 POLLUX = os.environ.get("POLLUX", "pollux")
 SCENARIOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../app/scenarios")
@@ -108,20 +109,9 @@ class Loops(LoadTest):
     def test_an_interrupt_drains_and_reports(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "result.json")
-            process = subprocess.Popen([POLLUX, "load", "--with-server", "--hugepages", "off", "--duration", "60s", "--json", path],
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            try:
-                said = ""
-                while not re.search(r"^ +1 s ", said, re.M):
-                    line = process.stderr.readline()
-                    self.assertTrue(line, said)
-                    said += line
-                process.send_signal(signal.SIGINT)
-                process.communicate(timeout=20)
-            finally:
-                process.kill()
-                process.wait()
-            self.assertEqual(process.returncode, 130)
+            code = interrupt_when_said([POLLUX, "load", "--with-server", "--hugepages", "off", "--duration", "60s", "--json", path],
+                                       r"^ +1 s ")
+            self.assertEqual(code, 130)
             with open(path) as file:
                 result = json.load(file)
             self.assertIn("interrupted", result["verdict"]["reasons"])

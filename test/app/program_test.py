@@ -12,6 +12,8 @@ import tempfile
 import time
 import unittest
 
+from program import interrupt_when_said
+
 POLLUX = os.environ.get("POLLUX", "pollux")
 CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../drivers-config")
 
@@ -290,22 +292,10 @@ class Serve(unittest.TestCase):
         """The exit code, and the verdict's reasons, of a server that gets a ^C when it listens."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "result.json")
-            process = subprocess.Popen([POLLUX, "serve", "echo", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off",
-                                        "--json", path, *words],
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            try:
-                said = ""
-                while "listening" not in said:
-                    line = process.stderr.readline()
-                    self.assertTrue(line, said)
-                    said += line
-                process.send_signal(signal.SIGINT)
-                process.communicate(timeout=20)
-            finally:
-                process.kill()
-                process.wait()
+            code = interrupt_when_said([POLLUX, "serve", "echo", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off",
+                                        "--json", path, *words], "listening")
             with open(path) as file:
-                return process.returncode, json.load(file)["verdict"]["reasons"]
+                return code, json.load(file)["verdict"]["reasons"]
 
     def test_an_interrupt_is_130_only_where_another_end_was_planned(self):
         self.assertEqual(self.interrupted(), (0, []))
