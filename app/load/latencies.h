@@ -34,6 +34,7 @@ struct Latencies {
   }
   std::vector<std::pair<std::string, HdrHistogram>> named() const {
     std::vector<std::pair<std::string, HdrHistogram>> all;
+    all.reserve(kAll.size());
     for (const auto& [name, member] : kAll) all.emplace_back(name, this->*member);
     return all;
   }

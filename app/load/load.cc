@@ -157,7 +157,8 @@ class Load {
     }
     first([&](Shard<App>& shard, App& app, Instant) {
       app.end_probes();
-      for (std::uint16_t t = 0; t < options_.load.targets.size(); ++t) {
+      const auto targets = static_cast<std::uint16_t>(options_.load.targets.size());
+      for (std::uint16_t t = 0; t < targets; ++t) {
         if (!app.answered(t)) unanswered_.push_back(why_unanswered(shard, app, t));
       }
     });
@@ -207,7 +208,7 @@ class Load {
     start_ = start;
     each([&](Shard<App>&, App& app, Instant) { app.begin(start); });
     const auto look = [&](const Result& so_far) { return keeps_going(so_far); };
-    std::this_thread::sleep_for(kLead);
+    signals_.wait(kLead);  // the run's clock and the schedule's start together
     const bool whole = session_.run(
         signals_, *options_.duration, group_name_, [this] { return read(); },
         options_.load.abort_if.empty() ? std::function<bool(Result)>{} : look);
@@ -252,6 +253,7 @@ class Load {
     const auto end = SteadyClock::now() + (options_.impaired() ? kDrainImpaired : kDrain);
     for (LoadCounts now = counts(); now.open > now.held; now = counts()) {
       if (SteadyClock::now() >= end || signals_.stops() > 1) return false;
+      // No core tells that its last connection has ended, and after a ^C the signals have nothing to wait for.
       std::this_thread::sleep_for(kLook);
     }
     return true;

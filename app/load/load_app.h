@@ -277,7 +277,8 @@ class LoadApp {
   template <class S>
   void send_probes(S& shard, Instant now) {
     if (!probing_) return;
-    for (std::uint16_t t = 0; t < probes_.size(); ++t) {
+    const auto targets = static_cast<std::uint16_t>(probes_.size());
+    for (std::uint16_t t = 0; t < targets; ++t) {
       Probe& probe = probes_[t];
       if (probe.answered || probe.under_way || now < probe.retry_at) continue;
       probe.retry_at = now + kProbeEvery;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "errors.h"
 #include "units.h"
 
@@ -23,7 +25,7 @@ std::string error_lines(const Json& errors) {
 std::string pace_line(const Json& pace) {
   return fmt::format(
       "{:<12}asked {} ({}/s)  begun {} ({:.1f} %)  missed {}\n", "schedule",
-      with_commas(static_cast<std::uint64_t>(pace.at("asked").get<double>() + 0.5)),
+      with_commas(static_cast<std::uint64_t>(std::llround(pace.at("asked").get<double>()))),
       show_count(pace.at("asked_per_second").get<double>()), with_commas(pace.at("begun").get<std::uint64_t>()),
       100 * pace.at("achieved_fraction").get<double>(), with_commas(pace.at("missed").get<std::uint64_t>()));
 }

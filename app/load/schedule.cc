@@ -10,7 +10,7 @@ double nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
 }  // namespace
 
-Schedule::Schedule(std::vector<Stage> stages, std::uint64_t seed, unsigned worker, unsigned workers)
+Schedule::Schedule(const std::vector<Stage>& stages, std::uint64_t seed, unsigned worker, unsigned workers)
     : stride_{static_cast<double>(workers)}, random_{seed} {
   for (unsigned w = 0; w < worker; ++w) random_ = random_.fork();
   Duration begin{0};

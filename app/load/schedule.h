@@ -32,7 +32,7 @@ struct Stage {
 class Schedule {
  public:
   Schedule() = default;
-  Schedule(std::vector<Stage> stages, std::uint64_t seed, unsigned worker = 0, unsigned workers = 1);
+  Schedule(const std::vector<Stage>& stages, std::uint64_t seed, unsigned worker = 0, unsigned workers = 1);
 
   // The next arrival, since the start; nullopt: there are no more.
   std::optional<Duration> next() const { return next_; }

@@ -73,7 +73,7 @@ class Evaluator {
     return {};
   }
   std::string comparison_sign() {
-    const std::string sign = comparison_sign_ahead();
+    std::string sign = comparison_sign_ahead();
     for (std::size_t i = 0; i < sign.size(); ++i) cursor_.take();
     return sign;
   }
