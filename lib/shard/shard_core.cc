@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "base/assert.h"
+#include "base/endian.h"
 #include "base/mutant.h"
 
 namespace pollux {
@@ -19,6 +20,17 @@ constexpr std::size_t kTimerOffset = offsetof(tcp::Tcb, timer);
 constexpr std::uint32_t kSpareTransmissions = 4;  // for TCBs that are only unpacked for a moment
 constexpr std::uint16_t kHeadersV4 = 40;
 constexpr std::uint16_t kHeadersV6 = 60;
+
+// Bytes 8 to 16, as a number; of an IPv4 address too, whose upper half there is the same for all.
+std::uint64_t low_half(const IpAddress& address) {
+  return std::uint64_t{from_big_endian(address.words()[2])} << 32 | from_big_endian(address.words()[3]);
+}
+
+bool is_among(const IpAddress& address, const LocalAddresses& range) {
+  const IpAddress& first = range.prefix.address;
+  return address.words()[0] == first.words()[0] && address.words()[1] == first.words()[1] &&
+         low_half(address) - low_half(first) < range.count;
+}
 
 Instant whole_milliseconds(Instant t) { return std::chrono::floor<std::chrono::milliseconds>(t); }
 
@@ -157,9 +169,7 @@ ShardCore::MemoryUse ShardCore::memory() const {
 
 bool ShardCore::is_local(const IpAddress& address) const {
   return std::any_of(config_.addresses.begin(), config_.addresses.end(), [&](const LocalAddresses& own) {
-    const IpAddress& first = own.prefix.address;
-    return address == first || (own.count > 1 && first.is_v4() == address.is_v4() && first < address &&
-                                address <= first.plus(own.count - 1));
+    return address == own.prefix.address || (own.count > 1 && is_among(address, own));
   });
 }
 

@@ -142,6 +142,26 @@ TestShard::Given few_ports(TestShard::Given given, std::uint16_t count) {
 }
 
 // Threats D17: at once, and exactly.
+// All of a range is ours, beyond an octet too, and nothing else.
+TEST_P(ShardConnect, LocalAddressOutOfARange) {
+  constexpr std::uint32_t kCount = 1000;
+  TestShard::Given many = given();
+  const IpAddress first = given().v6 ? ip("2001:2:0:9::1") : ip("198.19.0.1");
+  many.config.addresses.push_back({{first, static_cast<std::uint8_t>(given().v6 ? 64 : 16)}, kCount});
+  TestShard world{many};
+  ConnectSpec spec = to_peer(world);
+  for (const std::uint32_t n : {0u, 1u, 255u, 256u, 700u, kCount - 1}) {
+    spec.local = first.plus(n);
+    ASSERT_TRUE(world.shard.connect(spec, world.now)) << n;
+    world.turn();
+    EXPECT_EQ(world.expect("S").frame.key.remote, first.plus(n));
+  }
+  for (const std::uint64_t n : {std::uint64_t{kCount}, std::uint64_t{0x10000}, ~std::uint64_t{0}}) {
+    spec.local = first.plus(n);
+    EXPECT_EQ(world.shard.connect(spec, world.now).error(), ConnectError::kInvalidAddress) << n;
+  }
+}
+
 TEST_P(ShardConnect, PortsRunOut) {
   TestShard world{few_ports(given(), 10)};
   std::set<std::uint16_t> ports;
