@@ -111,6 +111,7 @@ struct Engine::Impl {
   std::vector<Opened> opened;
   std::deque<Team> teams;
   std::optional<dpdk::TscClock> clock;
+  Duration ahead{0};  // of the workers' clock, see advance_clock
   std::deque<Poller> pollers;
   std::vector<Place> places;
   std::vector<Polled*> polled;  // as `places`
@@ -470,7 +471,12 @@ EngineSnapshot Engine::snapshot() {
   return all;
 }
 
-Instant Engine::now() { return impl_->clock ? impl_->clock->now() : Instant{}; }
+Instant Engine::now() { return impl_->clock ? impl_->clock->now() + impl_->ahead : Instant{}; }
+
+void Engine::advance_clock(Duration by) {
+  impl_->ahead += by;
+  for (Poller& poller : impl_->pollers) poller.advance_clock(by);
+}
 
 std::string Engine::describe() const {
   std::string text = impl_->eal == nullptr ? "not started" : impl_->eal->describe();

@@ -59,12 +59,12 @@ void Poller::run(std::promise<std::string> made) {
     }
   }
   for (Polled* polled : polled_) turn(*polled);
-  for (Polled* polled : polled_) polled->leave(now_);
+  for (Polled* polled : polled_) polled->leave(now_ + ahead());
 }
 
 // The clock is read once: the end of a turn is the beginning of the next.
 bool Poller::turn(Polled& polled) {
-  const bool busy = polled.turn(now_);
+  const bool busy = polled.turn(now_ + ahead());
   const Instant end = clock_.now();
   LoopCounters& loop = polled.loop();
   ++loop.turns;
@@ -80,10 +80,11 @@ bool Poller::turn(Polled& polled) {
 void Poller::rest() {
   if (idle_ != IdlePolicy::kPause && idle_ != IdlePolicy::kSleep) return;
   if (idle_ == IdlePolicy::kPause || !rest_.tired(now_)) return pause_briefly();
+  const Duration ahead_by = ahead();
   std::optional<Instant> due;
   for (const Polled* polled : polled_) {
-    const std::optional<Instant> one = polled->next_due(now_);
-    if (one && (!due || *one < *due)) due = one;
+    const std::optional<Instant> one = polled->next_due(now_ + ahead_by);
+    if (one && (!due || *one - ahead_by < *due)) due = *one - ahead_by;
   }
   const Duration sleep = rest_.sleep(now_, due);
   if (sleep == Duration{0}) return;

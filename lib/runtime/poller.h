@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <optional>
@@ -61,6 +62,9 @@ class Poller {
   // Each takes a last turn; returns when the thread has ended.
   void stop();
 
+  // From its next turn on the clock that the workers see is ahead of the real one by `by` more. From any thread.
+  void advance_clock(Duration by) { ahead_ns_.fetch_add(by.count(), std::memory_order_relaxed); }
+
   // After start(), in the order of add().
   const std::vector<Polled*>& polled() const { return polled_; }
 
@@ -68,6 +72,7 @@ class Poller {
   void run(std::promise<std::string> made);
   bool turn(Polled& polled);
   void rest();
+  Duration ahead() const { return Duration{ahead_ns_.load(std::memory_order_relaxed)}; }
 
   unsigned cpu_;
   IdlePolicy idle_;
@@ -75,8 +80,9 @@ class Poller {
   std::vector<Make> makes_;
   std::vector<Polled*> polled_;
   Instant started_;
-  Instant now_;
+  Instant now_;  // as the real clock has it
   Rest rest_;
+  std::atomic<std::int64_t> ahead_ns_{0};
   std::atomic<bool> stop_{false};
   std::jthread thread_;
 };

@@ -170,6 +170,25 @@ TEST_F(EngineTest, OneWorkerEachWithCaptureAndLossBringsEverythingThrough) {
   std::filesystem::remove(file);
 }
 
+// MUST-13: nothing leaves TIME-WAIT before 2MSL (here 60 s), and all of it does then; the clock is set ahead.
+TEST_F(EngineTest, AClockThatIsSetAheadEndsTimeWaitForAllAtOnce) {
+  create("ring-pair", 1, false);
+  start();
+  ASSERT_TRUE(run_clients(1000, 16));
+  const auto waiting = [this] { return engine_->snapshot().total().time_wait; };
+  engine_->advance_clock(50s);
+  ASSERT_TRUE(run_clients(1100, 16));  // it runs on
+  EXPECT_EQ(waiting(), 1100u);
+  const Instant before = engine_->now();
+  engine_->advance_clock(60s);
+  EXPECT_GE(engine_->now() - before, 60s);
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (waiting() > 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(waiting(), 0u);
+  EXPECT_EQ(engine_->snapshot().total().time_wait_counters.expired, 1100u);
+  EXPECT_LT(engine_->snapshot().total().loop.busy, 60s) << "the loops' own accounts are in real time";
+}
+
 TEST_F(EngineTest, StopGivesUpAtTheDeadlineAndResetsTheRest) {
   create("ring-pair", 1, false);
   start();
