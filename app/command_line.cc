@@ -34,16 +34,19 @@ constexpr std::array kCommands{
     CommandRow{Command::kCompare, "compare", "how two results differ; with --max-regress a gate"},
     CommandRow{Command::kScript, "stacktest script",
                "runs scripts in packetdrill's dialect in virtual time, with IPv4 and with IPv6"},
+    CommandRow{Command::kTimeWaitModel, "timewait model", "the arithmetic of ports, addresses, 2MSL and rate"},
+    CommandRow{Command::kTimeWaitFill, "timewait fill", "puts many connections into TIME-WAIT: what each costs"},
 };
 constexpr std::string_view kServe = "serve";
 constexpr std::string_view kStackTest = "stacktest";
+constexpr std::string_view kTimeWait = "timewait";
 
 // Whether a subcommand begins with that word, so that another must follow.
-bool is_group(std::string_view word) { return word == kServe || word == kStackTest; }
+bool is_group(std::string_view word) { return word == kServe || word == kStackTest || word == kTimeWait; }
 
 std::string commands_help() {
   std::string text;
-  for (const CommandRow& row : kCommands) text += fmt::format("  {:<16}{}\n", row.words, row.help);
+  for (const CommandRow& row : kCommands) text += fmt::format("  {:<18}{}\n", row.words, row.help);
   return text;
 }
 
@@ -128,7 +131,7 @@ Expected<Found, std::string> find_command(std::span<const std::string> words) {
     if (!grouped && member && last == words[0])
       return unexpected(fmt::format("there is no subcommand `{}`; did you mean `{}`?", name, row.words));
   }
-  if (!grouped) names.insert(names.end(), {kServe, kStackTest});
+  if (!grouped) names.insert(names.end(), {kServe, kStackTest, kTimeWait});
   const std::string prefix = grouped ? words[0] + " " : std::string{};
   return unexpected(fmt::format("there is no subcommand `{}`{}{}", name,
                                 did_you_mean(grouped ? words[1] : words[0], names, prefix), help_hint("")));
@@ -239,6 +242,15 @@ Expected<Options, std::string> with_file(const std::vector<Setting>& line, Comma
   return resolve(file, line);
 }
 
+// What `timewait` does.
+std::string time_wait_help() {
+  std::string text = "The TIME-WAIT pressure benchmark: what short connections cost, and when ports run out.\n\n";
+  for (const CommandRow& row : kCommands) {
+    if (first_word(row.words) == "timewait") text += fmt::format("  pollux {:<18}{}\n", row.words, row.help);
+  }
+  return text + "\npollux timewait WHAT --help shows the options.\n";
+}
+
 // What there is to serve, and the options that all of it takes.
 std::string serve_help() {
   std::string text = "Servers, each with the options below and some of its own:\n";
@@ -264,6 +276,7 @@ Expected<CommandLine, std::string> parse_command_line(std::span<const std::strin
     return unexpected(fmt::format("`{}` stands where a subcommand should{}", words[0], help_hint("")));
   }
   if (words[0] == kServe && words.size() > 1 && asks_for_help(words[1])) return printed(serve_help());
+  if (words[0] == "timewait" && words.size() > 1 && asks_for_help(words[1])) return printed(time_wait_help());
   const auto found = find_command(words);
   if (!found) return unexpected(found.error());
   const auto end = std::find(words.begin(), words.end(), "--");

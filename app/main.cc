@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/assert.h"
 #include "command_line.h"
 #include "demo.h"
 #include "load/load.h"
@@ -14,6 +15,7 @@
 #include "session.h"
 #include "signals.h"
 #include "stacktest/script_command.h"
+#include "time_wait/time_wait.h"
 
 namespace pollux::app {
 namespace {
@@ -29,9 +31,27 @@ int run(const std::vector<std::string>& words) {
   if (line->command == Command::kCompare) return compare(line->options);
   if (line->command == Command::kScript) return stacktest_script(line->options);
   Signals signals;
-  if (line->command == Command::kDemo) return demo(line->options, signals);
-  if (line->command == Command::kLoad) return load(line->options, signals);
-  return serve(line->command, line->options, signals);
+  switch (line->command) {
+    case Command::kDemo:
+      return demo(line->options, signals);
+    case Command::kLoad:
+      return load(line->options, signals);
+    case Command::kHttp:
+    case Command::kEcho:
+    case Command::kDiscard:
+    case Command::kChargen:
+      return serve(line->command, line->options, signals);
+    case Command::kTimeWaitModel:
+    case Command::kTimeWaitFill:
+    case Command::kTimeWaitChurn:
+    case Command::kTimeWaitCompare:
+      return time_wait(line->command, line->options, signals);
+    case Command::kReport:
+    case Command::kCompare:
+    case Command::kScript:
+      break;  // they measure nothing, and ^C may end them
+  }
+  unreachable();
 }
 
 }  // namespace

@@ -243,12 +243,52 @@ Json show_duration_member(const Options& o) {
   return Json(exact_duration(o.*kMember));
 }
 
+// "plain,timestamps,addresses=16,server-closes,msl=1s,rst"
+SetResult set_modes(Options& o, std::string_view text) {
+  TimeWaitOptions& t = o.time_wait;
+  t.modes.clear();
+  std::vector<std::string_view> names;
+  for (const TimeWaitMode mode : kTimeWaitModes) names.push_back(name(mode));
+  for (const std::string_view part : split(text, ',')) {
+    const std::size_t equals = part.find('=');
+    const std::string_view word = part.substr(0, equals);
+    const auto* const mode =
+        std::find_if(kTimeWaitModes.begin(), kTimeWaitModes.end(), [&](TimeWaitMode m) { return name(m) == word; });
+    if (mode == kTimeWaitModes.end())
+      return unexpected(fmt::format("there is no mode `{}`{}", word, did_you_mean(word, names)));
+    t.modes.push_back(*mode);
+    if (equals == std::string_view::npos) continue;
+    const std::string_view value = part.substr(equals + 1);
+    SetResult ok = unexpected(fmt::format("`{}` takes no value; addresses=N and msl=TIME do", word));
+    if (*mode == TimeWaitMode::kAddresses) ok = put_within(parse_count(value), 1, 60000, t.alternatives.more_addresses);
+    if (*mode == TimeWaitMode::kMsl) ok = put_duration(value, 2ms, 24h, t.alternatives.shorter);
+    if (!ok) return unexpected(fmt::format("{}: {}", word, ok.error()));
+  }
+  return {};
+}
+Json show_modes(const Options& o) {
+  Json shown = Json::array();
+  for (const TimeWaitMode mode : o.time_wait.modes) {
+    std::string text{name(mode)};
+    if (mode == TimeWaitMode::kAddresses) text += fmt::format("={}", o.time_wait.alternatives.more_addresses);
+    if (mode == TimeWaitMode::kMsl) text += "=" + exact_duration(o.time_wait.alternatives.shorter);
+    shown.push_back(std::move(text));
+  }
+  return shown;
+}
+
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
 constexpr unsigned kServe = 2 | 4 | 8 | 16;
 constexpr unsigned kStackTest = bit(Command::kScript);
 constexpr unsigned kOnPorts = kServe | bit(Command::kLoad);
-constexpr unsigned kAll = 1 | kOnPorts;
 constexpr unsigned kOnResults = bit(Command::kReport) | bit(Command::kCompare);
+constexpr unsigned kScenarios =
+    bit(Command::kTimeWaitModel) | bit(Command::kTimeWaitChurn) | bit(Command::kTimeWaitCompare);
+constexpr unsigned kTimeWaitRuns =
+    bit(Command::kTimeWaitFill) | bit(Command::kTimeWaitChurn) | bit(Command::kTimeWaitCompare);
+constexpr unsigned kPairs = bit(Command::kDemo) | kTimeWaitRuns;  // both ends of a virtual pair in this process
+constexpr unsigned kAll = kPairs | kOnPorts;
+constexpr unsigned kEvery = kAll | bit(Command::kTimeWaitModel);
 
 constexpr std::array kOptions{
     OptionSpec{"port", 'p', "SPEC",
@@ -262,7 +302,7 @@ constexpr std::array kOptions{
     OptionSpec{"port", 'p', "PAIR",
                "what is between client and server: memif-pair, where frames are copied as between two processes, or "
                "ring-pair, where they are passed on; default: memif-pair",
-               bit(Command::kDemo), false, set_pair, show_text<&Options::port>},
+               kPairs, false, set_pair, show_text<&Options::port>},
     OptionSpec{"ip", 0, "ADDR/LEN", "an address of ours and its network; repeatable, IPv4 and IPv6", kOnPorts, true,
                add_address, [](const Options& o) { return show_addresses(o, false); }},
     OptionSpec{"ip-range", 0, "ADDR/LEN[+N]", "all addresses of a network from ADDR on, or N of them; repeatable",
@@ -305,8 +345,8 @@ constexpr std::array kOptions{
                  return put_within(parse_count(text), 1, 1u << 28, o.shard.max_connections);
                },
                [](const Options& o) { return Json(o.shard.max_connections); }},
-    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kAll, true, set_tcp,
-               show_tcp},
+    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kEvery, true,
+               set_tcp, show_tcp},
     OptionSpec{"seed", 0, "N",
                "keys and all random choices follow from it: a run to be repeated, not for the open net; default: from "
                "the kernel",
@@ -316,15 +356,15 @@ constexpr std::array kOptions{
         "duration", 'd', "TIME", "end by itself after this time", kAll, false,
         [](Options& o, std::string_view text) { return put_duration(text, 1ms, 24h * 365, o.duration.emplace()); },
         [](const Options& o) { return o.duration ? Json(exact_duration(*o.duration)) : Json(nullptr); }},
-    OptionSpec{"json", 0, "FILE", "write the result here at the end; -: to standard output", kAll, false,
+    OptionSpec{"json", 0, "FILE", "write the result here at the end; -: to standard output", kEvery, false,
                set_text<&Options::json>, show_text<&Options::json>},
     OptionSpec{"capture", 0, "FILE", "write all frames to a pcap file", kAll, false, set_text<&Options::capture>,
                show_text<&Options::capture>},
-    OptionSpec{"config", 'c', "FILE", "options from a TOML file; the command line wins", kAll, false,
+    OptionSpec{"config", 'c', "FILE", "options from a TOML file; the command line wins", kEvery, false,
                set_text<&Options::config>, show_text<&Options::config>},
     OptionSpec{"verbose", 'v', "", "more about what happens, DPDK's log too", kAll | kStackTest, false,
                set_switch<&Options::verbose>, show_member<&Options::verbose>},
-    OptionSpec{"quiet", 'q', "", "no status lines, no summary", kAll | kStackTest, false, set_switch<&Options::quiet>,
+    OptionSpec{"quiet", 'q', "", "no status lines, no summary", kEvery | kStackTest, false, set_switch<&Options::quiet>,
                show_member<&Options::quiet>},
 
     OptionSpec{"listen", 'l', "PORT", "TCP port; default: the service's own", kServe, false,
@@ -344,7 +384,7 @@ constexpr std::array kOptions{
     OptionSpec{"idle-timeout", 0, "TIME", "how long a connection may stand still between requests", bit(Command::kHttp),
                false, [](Options& o, std::string_view text) { return put_duration(text, 10ms, 24h, o.idle_timeout); },
                show_duration_member<&Options::idle_timeout>},
-    OptionSpec{"clients", 'n', "N", "connections open at the same time", bit(Command::kDemo), false,
+    OptionSpec{"clients", 'n', "N", "connections open at the same time", kPairs, false,
                [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 1u << 20, o.clients); },
                show_member<&Options::clients>},
     OptionSpec{"close", 0, "server|client", "who closes first, and hence holds TIME-WAIT", bit(Command::kDemo), false,
@@ -378,6 +418,28 @@ constexpr std::array kOptions{
                [](const Options& o) { return Json(word_of(o.family, kFamilies)); }},
     OptionSpec{"captures", 0, "DIR", "write what was on the wire of a script that fails to DIR/NAME.FAMILY.pcap",
                kStackTest, false, set_text<&Options::captures>, show_text<&Options::captures>},
+    OptionSpec{"entries", 0, "N", "connections to put into TIME-WAIT", bit(Command::kTimeWaitFill), false,
+               [](Options& o, std::string_view text) {
+                 return put_within(parse_count(text), 10'000, 1'000'000'000, o.time_wait.entries);
+               },
+               [](const Options& o) { return Json(o.time_wait.entries); }},
+    OptionSpec{"addresses", 0, "N", "source addresses; each has the ports of tcp.ports", kScenarios, false,
+               [](Options& o, std::string_view text) {
+                 return put_within(parse_count(text), 1, 60000, o.time_wait.addresses);
+               },
+               [](const Options& o) { return Json(o.time_wait.addresses); }},
+    OptionSpec{"destinations", 0, "N", "ports of the server to connect to", kScenarios, false,
+               [](Options& o, std::string_view text) {
+                 return put_within(parse_count(text), 1, 1000, o.time_wait.destinations);
+               },
+               [](const Options& o) { return Json(o.time_wait.destinations); }},
+    OptionSpec{"rate", 0, "R/s", "connections to open in a second; default: as many as can be, for the model 10k/s",
+               kScenarios, false,
+               [](Options& o, std::string_view text) { return put(parse_rate(text), o.time_wait.rate); },
+               [](const Options& o) { return Json(o.time_wait.rate); }},
+    OptionSpec{"mode", 0, "MODE,...",
+               "plain, timestamps, addresses=N, server-closes, msl=T (2MSL), rst; default: each after the other",
+               kScenarios, false, set_modes, show_modes},
 };
 
 // ---- TOML ----

@@ -16,6 +16,7 @@
 #include "shard/shard_config.h"
 #include "tcp/config.h"
 #include "time/instant.h"
+#include "time_wait/model.h"
 
 namespace pollux::app {
 
@@ -28,12 +29,26 @@ enum class Command : unsigned {
   kChargen = 16,
   kScript = 32,
   kLoad = 64,
+  kTimeWaitModel = 1u << 20,
+  kTimeWaitFill = 1u << 21,
+  kTimeWaitChurn = 1u << 22,
+  kTimeWaitCompare = 1u << 23,
   kReport = 1u << 28,
   kCompare = 1u << 29
 };
 
 enum class CloseBy : std::uint8_t { kServer, kClient };
 enum class IpFamily : std::uint8_t { kBoth, kIpv4, kIpv6 };
+
+// What is for `timewait` alone. Ports and 2MSL are tcp.ports and tcp.time_wait.
+struct TimeWaitOptions {
+  std::uint64_t entries = 1'000'000;
+  std::uint32_t addresses = 1;
+  std::uint32_t destinations = 1;
+  double rate = 0;                  // connections/s; 0: as many as can be
+  std::vector<TimeWaitMode> modes;  // empty: all
+  Alternatives alternatives;
+};
 
 // Everything the user may choose, as resolved from the file and the command line.
 struct Options {
@@ -82,6 +97,7 @@ struct Options {
 
   LoadSettings load;
   bool ports_given = false;  // the ephemeral ones
+  TimeWaitOptions time_wait;
 
   // Stack cores of a server.
   std::uint32_t stack_cores() const;

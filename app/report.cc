@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
@@ -11,6 +10,7 @@
 
 #include "errors.h"
 #include "hdr_encoding.h"
+#include "memory_figures.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
 #include "version.h"
@@ -36,14 +36,6 @@ std::string cpu_model() {
 std::string kernel_release() {
   utsname name{};
   return uname(&name) == 0 ? name.release : "unknown";
-}
-
-std::uint64_t rss_bytes() {
-  std::ifstream file{"/proc/self/statm"};
-  std::uint64_t all = 0;
-  std::uint64_t resident = 0;
-  file >> all >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 // What the verdict on a segment says when the segment had no effect at all.
@@ -263,7 +255,9 @@ Json time_wait(const Result& r, const CoreSnapshot& all) {
           {"reused", c.reused},
           {"refused_full", c.refused},
           {"evicted", c.evicted},
+          {"reset", c.reset},
           {"restarted", c.restarted},
+          {"restart_refused", c.restart_refused},
           {"bytes", all.memory.time_wait},
           {"bytes_per_entry", r.time_wait_entry}};
 }
@@ -275,7 +269,7 @@ std::uint64_t mbuf_bytes(const Result& r) {
 }
 
 Json memory(const Result& r, const CoreSnapshot& all) {
-  return {{"rss_bytes", rss_bytes()},
+  return {{"rss_bytes", resident_bytes()},
           {"connections_bytes", all.memory.connections},
           {"half_open_bytes", all.memory.half_open},
           {"time_wait_bytes", all.memory.time_wait},
@@ -388,6 +382,8 @@ nlohmann::ordered_json to_json(const Result& r) {
   json["series"] = series(r);
   if (r.pace) json["pace"] = pace(*r.pace, r.duration);
   json["thresholds"] = thresholds(r);
+  for (const auto& [name, section] : r.sections.items()) json[name] = section;
+  if (!r.findings.empty()) json["findings"] = r.findings;
   return json;
 }
 

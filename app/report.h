@@ -80,6 +80,8 @@ struct Result {
   std::optional<std::uint64_t> impairment_seed;  // empty: nothing was impaired
   double time_wait_entry = 0;                    // bytes that an IPv4 connection in TIME-WAIT takes, index included
   double idle_connection = 0;                    // bytes, its share of the tables included
+  nlohmann::ordered_json sections;               // of this subcommand alone, by name; null: none
+  std::vector<std::string> findings;             // of this subcommand alone, for people; lines
 };
 
 // What was dropped and why: every reason that occurred, with its count.

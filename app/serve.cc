@@ -37,6 +37,10 @@ Service service_of(Command command) {
     case Command::kCompare:
     case Command::kScript:
     case Command::kLoad:
+    case Command::kTimeWaitModel:
+    case Command::kTimeWaitFill:
+    case Command::kTimeWaitChurn:
+    case Command::kTimeWaitCompare:
       break;
   }
   unreachable();
@@ -206,6 +210,10 @@ int serve(Command command, const Options& given, Signals& signals) {
     case Command::kCompare:
     case Command::kScript:
     case Command::kLoad:
+    case Command::kTimeWaitModel:
+    case Command::kTimeWaitFill:
+    case Command::kTimeWaitChurn:
+    case Command::kTimeWaitCompare:
       break;
   }
   unreachable();

@@ -168,9 +168,13 @@ Session::~Session() {
 }
 
 Expected<void, std::string> Session::write(const Result& result) {
-  const bool to_stdout = options_.json == "-";
   const auto json = to_json(result);
-  if (!options_.quiet) say(to_stdout ? stderr : stdout, "{}", summary(json));
+  return write(json, summary(json));
+}
+
+Expected<void, std::string> Session::write(const nlohmann::ordered_json& json, const std::string& summary) {
+  const bool to_stdout = options_.json == "-";
+  if (!options_.quiet) say(to_stdout ? stderr : stdout, "{}", summary);
   if (to_stdout) {
     std::cout << json.dump(2) << std::endl;
     if (!std::cout) return unexpected(cannot_write("standard output"));

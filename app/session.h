@@ -67,6 +67,7 @@ class Session {
   Result result(const std::string& group, Tick last, Duration duration) const;
   // Writes JSON and summary where the options say; an error text if that fails.
   Expected<void, std::string> write(const Result& result);
+  Expected<void, std::string> write(const nlohmann::ordered_json& json, const std::string& text);
 
  private:
   static std::optional<std::uint64_t> impairment_seed_of(const Options& options);

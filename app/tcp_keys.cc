@@ -9,8 +9,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr Choice<TimeWaitTable::FullPolicy> kFullPolicies[] = {{"evict", TimeWaitTable::FullPolicy::kEvictOldest},
-                                                               {"refuse", TimeWaitTable::FullPolicy::kRefuse}};
+constexpr Choice<TimeWaitTable::FullPolicy> kFullPolicies[] = {
+    {"evict-oldest", TimeWaitTable::FullPolicy::kEvictOldest},
+    {"evict", TimeWaitTable::FullPolicy::kEvictOldest},
+    {"refuse", TimeWaitTable::FullPolicy::kRefuse}};
 constexpr Duration kLongest = 24h;
 
 // Rows for a member of tcp::Config.
@@ -158,7 +160,7 @@ constexpr std::array kTcpKeys{
     limit_key<&ShardConfig::max_time_wait_v4, 1, 1u << 30>("max_time_wait", "IPv4 connections in TIME-WAIT of a core"),
     limit_key<&ShardConfig::max_time_wait_v6, 1, 1u << 30>("max_time_wait_v6",
                                                            "IPv6 connections in TIME-WAIT of a core"),
-    TcpKey{"time_wait_full", "evict|refuse", "when TIME-WAIT is full: forget the oldest, or the new one",
+    TcpKey{"time_wait_full", "evict-oldest|refuse", "when TIME-WAIT is full: forget the oldest, or the new one",
            [](Options& o, std::string_view text) { return put_choice(text, kFullPolicies, o.shard.time_wait_full); },
            [](const Options& o) { return Json(word_of(o.shard.time_wait_full, kFullPolicies)); }},
     TcpKey{"reuse_time_wait", "on|off", "open over TIME-WAIT where timestamps allow it (RFC 6191)",

@@ -104,6 +104,10 @@ const std::map<std::string, std::string> kValues{
     {"abort-if", "errors.refused > 0"},
     {"with-server", "on"},
     {"dry-run", "on"},
+    {"entries", "20k"},
+    {"addresses", "4"},
+    {"destinations", "3"},
+    {"mode", "plain,addresses=4,msl=2s"},
 };
 
 // A value for every key of TCP that differs from its default.

@@ -105,6 +105,60 @@ class Usage(unittest.TestCase):
         self.assertIn("0000:99:00.0", result.stderr)
 
 
+class TimeWait(unittest.TestCase):
+    def time_wait(self, *words, limit=120):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "result.json")
+            result = run("timewait", *words, "--json", path, limit=limit)
+            self.assertTrue(os.path.exists(path), result.stderr)
+            with open(path) as file:
+                return result, json.load(file)
+
+    def test_the_model_is_arithmetic_alone(self):
+        result, model = self.time_wait("model", "--rate", "2k/s", "--mode", "addresses=4,msl=2s")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("28,232 ports", result.stdout)
+        plain, _, addresses, _, msl, rst = (mode["prediction"] for mode in model["modes"])
+        self.assertEqual(plain["exhausted_after_ns"], 14_116_000_000)
+        self.assertAlmostEqual(plain["sustained_per_second"], 470.53, places=2)
+        self.assertAlmostEqual(addresses["sustained_per_second"], 4 * 470.533, places=2)
+        self.assertEqual((msl["sustained_per_second"], msl["exhausted_after_ns"]), (2000, None))
+        self.assertEqual(rst["entries"], 0)
+
+    def test_what_is_wrong_is_told(self):
+        for words, expected in {
+            ("timewait",): "timewait what? model or fill",
+            ("timewait", "modle"): "did you mean `timewait model`",
+            ("timewait", "model", "--mode", "timestamp"): "`timestamps`",
+            ("timewait", "model", "--mode", "plain=3"): "takes no value",
+            ("timewait", "fill", "--entries", "5"): "not within 10000",
+        }.items():
+            with self.subTest(words=words):
+                result = run(*words)
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertIn(expected, result.stderr)
+
+    def test_filling_goes_through_handshakes_and_leaves_nothing(self):
+        result, report = self.time_wait("fill", "--entries", "1M", "--hugepages", "off", "--seed", "7")
+        self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
+        self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+        fill, counters = report["fill"], report["time_wait"]
+        self.assertGreaterEqual(fill["entries"], 1_000_000)
+        self.assertEqual(report["tcp"]["active_opens"], report["totals"]["connections_completed"])
+        self.assertGreaterEqual(report["totals"]["connections_completed"], 1_000_000)
+        self.assertEqual(counters["entries"], 0)
+        self.assertEqual(counters["entered"], counters["expired"] + counters["reused"])
+        self.assertEqual((counters["evicted"], counters["refused_full"]), (0, 0))
+        self.assertEqual(report["states"]["TIME-WAIT"], 0)
+        self.assertLessEqual(counters["bytes_per_entry"], 40)
+        self.assertLess(fill["resident_bytes_per_entry"], 64)
+        self.assertGreaterEqual(fill["expiry"]["together"], 800_000)
+        self.assertGreater(fill["expiry"]["connections_meanwhile"], 0)
+        for at in ("at_10k", "at_all"):
+            self.assertEqual([name for name, ns in fill["costs"][at].items() if ns <= 0], [])
+        self.assertEqual([rate["entries"] for rate in fill["rates"]], [10_000, 100_000, 1_000_000])
+
+
 class Demo(unittest.TestCase):
     def demo(self, *words):
         with tempfile.TemporaryDirectory() as folder:

@@ -112,6 +112,22 @@ TEST(Result, MemoryIsThatOfThePoolsAndTheTables) {
   EXPECT_EQ(memory["bytes_per_idle_connection"], 232.5);
 }
 
+TEST(Result, ASubcommandHasSectionsAndLinesOfItsOwn) {
+  Result r = result_of();
+  r.sections["fill"] = {{"entries", 7}};
+  r.findings = "filled      7\n";
+  EXPECT_EQ(to_json(r)["fill"]["entries"], 7);
+  EXPECT_NE(summary(r).find("filled      7\n"), std::string::npos);
+}
+
+// What no log says: how many were turned away by a full table.
+TEST(Result, RefusalsOfAFullTimeWaitTableAreToldWhereThereWereAny) {
+  Result r = result_of();
+  EXPECT_EQ(summary(r).find("refused 3"), std::string::npos);
+  r.engine.cores[0].time_wait_counters.refused = 3;
+  EXPECT_NE(summary(r).find("refused 3"), std::string::npos);
+}
+
 TEST(Result, ASeedIsShownWhereOneWasGiven) {
   Result r = result_of();
   EXPECT_EQ(to_json(r)["meta"]["seed"], 7);
