@@ -11,14 +11,10 @@
 #include <string>
 
 #include "scenario.h"
+#include "seed_range.h"
 
 namespace pollux::sim {
 namespace {
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
-}
 
 // An assertion in the core ends the program; which seed it was must be known all the same.
 volatile std::uint64_t current_seed = 0;
@@ -43,8 +39,7 @@ void expect_pass(std::uint64_t seed, const Outcome& outcome) {
 }
 
 TEST(Seeds, EveryWorldComesToAGoodEnd) {
-  const std::uint64_t first = number_from("TEST_SEED", number_from("POLLUX_SIM_FIRST", 1));
-  const std::uint64_t count = std::getenv("TEST_SEED") != nullptr ? 1 : number_from("POLLUX_SIM_SEEDS", 200);
+  const auto [first, count] = SeedRange::from_environment();
   const auto tell_and_exit = [](int signal) {
     tell_seed(signal);
     std::_Exit(3);
