@@ -36,6 +36,8 @@ constexpr std::array kCommands{
                "runs scripts in packetdrill's dialect in virtual time, with IPv4 and with IPv6"},
     CommandRow{Command::kTimeWaitModel, "timewait model", "the arithmetic of ports, addresses, 2MSL and rate"},
     CommandRow{Command::kTimeWaitFill, "timewait fill", "puts many connections into TIME-WAIT: what each costs"},
+    CommandRow{Command::kTimeWaitChurn, "timewait churn", "short connections until ports run out, in several modes"},
+    CommandRow{Command::kTimeWaitCompare, "timewait compare", "the same on this machine's kernel and on Pollux"},
 };
 constexpr std::string_view kServe = "serve";
 constexpr std::string_view kStackTest = "stacktest";

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "session.h"
+#include "time_wait/churn.h"
+#include "time_wait/compare.h"
 #include "time_wait/fill.h"
 #include "time_wait/model.h"
 
@@ -38,7 +40,9 @@ Scenario scenario_of(const Options& options) {
 
 int time_wait(Command command, const Options& options, Signals& signals) {
   if (command == Command::kTimeWaitModel) return time_wait_model(options);
-  return time_wait_fill(options, signals);
+  if (command == Command::kTimeWaitFill) return time_wait_fill(options, signals);
+  if (command == Command::kTimeWaitChurn) return time_wait_churn(options, signals);
+  return time_wait_compare(options, signals);
 }
 
 }  // namespace pollux::app

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Exit codes, streams and the result file of the program itself. Needs neither root nor huge pages nor a NIC."""
 
+import concurrent.futures
 import glob
 import json
 import os
@@ -105,6 +106,9 @@ class Usage(unittest.TestCase):
         self.assertIn("0000:99:00.0", result.stderr)
 
 
+CHURN = ("--hugepages", "off", "--rate", "2k/s")
+
+
 class TimeWait(unittest.TestCase):
     def time_wait(self, *words, limit=120):
         with tempfile.TemporaryDirectory() as folder:
@@ -127,16 +131,77 @@ class TimeWait(unittest.TestCase):
 
     def test_what_is_wrong_is_told(self):
         for words, expected in {
-            ("timewait",): "timewait what? model or fill",
+            ("timewait",): "timewait what? model, fill, churn or compare",
             ("timewait", "modle"): "did you mean `timewait model`",
             ("timewait", "model", "--mode", "timestamp"): "`timestamps`",
             ("timewait", "model", "--mode", "plain=3"): "takes no value",
             ("timewait", "fill", "--entries", "5"): "not within 10000",
+            ("timewait", "churn", "--mode", "rst=1s"): "takes no value",
         }.items():
             with self.subTest(words=words):
                 result = run(*words)
                 self.assertEqual(result.returncode, 2, result.stderr)
                 self.assertIn(expected, result.stderr)
+
+    # Within 2 % of the model; what is less than that of a moment's scheduling is not told apart.
+    def assert_as_modelled(self, run):
+        model = run["model"]
+        self.assertAlmostEqual(run["sustained_per_second"], model["sustained_per_second"], delta=0.02 * model["sustained_per_second"], msg=run["who"])
+        if model["exhausted_after_ns"] is None:
+            self.assertIsNone(run["exhausted_after_ns"], run["who"])
+        else:
+            tolerance = max(0.02 * model["exhausted_after_ns"], 30e6)
+            self.assertAlmostEqual(run["exhausted_after_ns"], model["exhausted_after_ns"], delta=tolerance, msg=run["who"])
+
+    def test_ports_run_out_when_the_model_says_and_come_again_as_it_says(self):
+        scenarios = (
+            ("--set", "tcp.ports=40000-42999", "--set", "tcp.time_wait=2s"),
+            ("--set", "tcp.ports=40000-40999", "--set", "tcp.time_wait=2s", "--addresses", "3"),
+            ("--set", "tcp.ports=40000-41499", "--set", "tcp.time_wait=2500ms", "--destinations", "2"),
+            ("--set", "tcp.ports=40000-40599", "--set", "tcp.time_wait=1900ms", "--addresses", "2", "--destinations", "2"),
+        )
+        with concurrent.futures.ThreadPoolExecutor(len(scenarios)) as pool:
+            for result, report in pool.map(lambda words: self.time_wait("churn", *CHURN, "--mode", "plain", *words), scenarios):
+                self.assertEqual(result.returncode, 0, result.stderr)
+                (run,) = report["churn"]
+                self.assert_as_modelled(run)
+                self.assertEqual(list(run["refusals"]), ["port_exhausted"])
+                self.assertEqual(run["attempted"], run["completed"] + run["refusals"]["port_exhausted"])
+                self.assertEqual(run["time_wait_peak"], run["model"]["tuples"])
+                self.assertIn("first failure: connect: no local port", result.stdout)
+
+    def test_each_mode_does_what_it_is_chosen_for(self):
+        words = ("--set", "tcp.ports=40000-42999", "--set", "tcp.time_wait=3s", "--duration", "3500ms")
+        result, report = self.time_wait("churn", *CHURN, *words, "--mode", "timestamps,addresses=3,server-closes,msl=1s,rst")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        runs = report["churn"]
+        for run in runs:
+            self.assert_as_modelled(run)
+            self.assertEqual(run["refusals"], {}, run["who"])
+            self.assertGreaterEqual(len(run["series"]), 2)
+        timestamps, addresses, server_closes, msl, rst = (run["endpoint"]["time_wait"] for run in runs)
+        self.assertGreater(timestamps["reused"], 1000)
+        self.assertEqual(addresses["reused"], 0)
+        self.assertGreater(server_closes["reused"], 0)
+        self.assertGreater(msl["expired"], 1000)
+        self.assertEqual(rst["entered"], 0)
+
+    def test_the_kernel_and_pollux_run_out_of_ports_in_the_same_second(self):
+        words = ("--set", "tcp.ports=40000-40449", "--rate", "300/s", "--duration", "4s", "--mode", "addresses=4")
+        result, report = self.time_wait("compare", "--hugepages", "off", *words)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        runs = {run["who"]: run for run in report["compare"]}
+        self.assertEqual(len(runs), 10)
+        for who, run in runs.items():
+            self.assertGreater(run["completed"], 300, who)
+        linux, pollux = (next(run for who, run in runs.items() if who.startswith(start)) for start in
+                         ("Linux, no timestamps, tcp_tw_reuse 0, bound 40000", "Pollux, plain"))
+        for run in (linux, pollux):
+            self.assertEqual(run["model"]["exhausted_after_ns"], 1_500_000_000)
+            self.assertLess(abs(run["exhausted_after_ns"] - 1_500_000_000), 1_000_000_000, run["who"])
+        self.assertIn("EADDRNOTAVAIL", linux["refusals"])
+        self.assertEqual(linux["time_wait_peak"], 450)
+        self.assertGreater(report["kernel_memory"]["tw_sock_bytes"], 200)
 
     def test_filling_goes_through_handshakes_and_leaves_nothing(self):
         result, report = self.time_wait("fill", "--entries", "1M", "--hugepages", "off", "--seed", "7")

@@ -1,0 +1,142 @@
+#include "time_wait/churn_result.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "units.h"
+
+namespace pollux::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+double rate_between(const ChurnSample& a, const ChurnSample& b) {
+  return b.at > a.at ? static_cast<double>(b.completed - a.completed) / seconds(b.at - a.at) : 0;
+}
+
+// How far a measured value is from the model's, as a share of that.
+std::optional<double> off(double measured, double predicted) {
+  if (predicted == 0) return std::nullopt;
+  return measured / predicted - 1;
+}
+
+// A sample for each second.
+std::vector<ChurnSample> each_second(const std::vector<ChurnSample>& samples) {
+  std::vector<ChurnSample> picked;
+  Duration next{0};
+  for (const ChurnSample& s : samples) {
+    if (s.at < next) continue;
+    picked.push_back(s);
+    next = s.at + 1s - 5ms;
+  }
+  return picked;
+}
+
+}  // namespace
+
+const ChurnSample* ChurnResult::sample_at(Duration at) const {
+  const auto found = std::lower_bound(samples.begin(), samples.end(), at,
+                                      [](const ChurnSample& s, Duration when) { return s.at < when; });
+  return found == samples.end() ? nullptr : &*found;
+}
+
+double ChurnResult::rate_before() const {
+  if (samples.empty()) return 0;
+  if (!first_refused) return rate_between(samples.front(), samples.back());
+  const auto after = std::find_if(samples.begin(), samples.end(), [](const ChurnSample& s) { return s.refused > 0; });
+  return after == samples.end() ? 0 : static_cast<double>(after->completed) / seconds(*first_refused);
+}
+
+std::optional<double> ChurnResult::sustained() const {
+  if (samples.empty()) return std::nullopt;
+  const Prediction p = prediction_for(*this);
+  if (!first_refused || !p.held) {
+    const bool too_short = p.exhausted_after && samples.back().at < *p.exhausted_after + *p.held;
+    return too_short ? std::nullopt : std::optional{rate_between(samples.front(), samples.back())};
+  }
+  const Duration held = *p.held;
+  const ChurnSample* const first = sample_at(std::max<Duration>((*first_refused + held) / 2, *first_refused));
+  if (first == nullptr) return std::nullopt;
+  const auto periods = (samples.back().at - first->at) / held;
+  if (periods == 0) return std::nullopt;
+  const ChurnSample* const last = sample_at(first->at + periods * held);
+  return rate_between(*first, last == nullptr ? samples.back() : *last);
+}
+
+Prediction prediction_for(const ChurnResult& result) {
+  Scenario asked = result.scenario;
+  if (asked.rate == 0) asked.rate = result.rate_before();
+  return predict(asked);
+}
+
+Json to_json(const ChurnResult& r) {
+  const Prediction predicted = prediction_for(r);
+  Json causes = Json::object();
+  for (const auto& [cause, count] : r.refusals) causes[cause] = count;
+  Json series = Json::array();
+  const std::vector<ChurnSample> picked = each_second(r.samples);
+  for (std::size_t i = 1; i < picked.size(); ++i) {
+    series.push_back({{"t_ns", picked[i].at.count()},
+                      {"connections_per_second", rate_between(picked[i - 1], picked[i])},
+                      {"time_wait", picked[i].time_wait},
+                      {"refused", picked[i].refused - picked[i - 1].refused}});
+  }
+  const double measured_exhaustion = r.first_refused ? seconds(*r.first_refused) : 0;
+  const double predicted_exhaustion = predicted.exhausted_after ? seconds(*predicted.exhausted_after) : 0;
+  const std::optional<double> sustained = r.sustained();
+  const auto number = [](const std::optional<double>& n) { return n ? Json(*n) : Json(nullptr); };
+  return {
+      {"who", r.who},
+      {"scenario", to_json(r.scenario)},
+      {"duration_ns", r.duration.count()},
+      {"attempted", r.attempted},
+      {"completed", r.completed},
+      {"rate_before_exhaustion", r.rate_before()},
+      {"sustained_per_second", number(sustained)},
+      {"exhausted_after_ns", r.first_refused ? Json(r.first_refused->count()) : Json(nullptr)},
+      {"first_failure", r.first_failure},
+      {"refusals", std::move(causes)},
+      {"time_wait_peak", r.peak_time_wait},
+      {"bytes_per_entry", r.bytes_per_entry},
+      {"time_wait_bytes", r.bytes_per_entry * static_cast<double>(r.peak_time_wait)},
+      {"cpu_seconds", r.cpu_seconds},
+      {"model", to_json(predicted)},
+      {"off_model",
+       {{"sustained", number(sustained ? off(*sustained, predicted.sustained) : std::nullopt)},
+        {"exhausted_after", r.first_refused ? number(off(measured_exhaustion, predicted_exhaustion)) : Json(nullptr)}}},
+      {"series", std::move(series)}};
+}
+
+std::string churn_table(const Json& results) {
+  std::string text =
+      fmt::format("{:<56}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>8}{:>9}{:>11}{:>9}{:>7}\n", "", "tuples", "sustained",
+                  "model", "off", "run out", "model", "off", "refused", "TIME-WAIT", "memory", "CPU");
+  const auto when = [](const Json& ns) {
+    return ns.is_null() ? std::string{"never"} : show_duration(Duration{ns.get<Duration::rep>()});
+  };
+  const auto share = [](const Json& off) {
+    return off.is_null() ? std::string{"-"} : fmt::format("{:+.1f} %", 100 * off.get<double>());
+  };
+  const auto rate = [](const Json& n) { return n.is_null() ? std::string{"-"} : show_count(n.get<double>()) + "/s"; };
+  for (const Json& r : results) {
+    const Json& model = r["model"];
+    std::uint64_t refused = 0;
+    for (const auto& [cause, count] : r["refusals"].items()) refused += count.get<std::uint64_t>();
+    text += fmt::format("{:<56}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>8}{:>9}{:>11}{:>9}{:>6.1f}s\n",
+                        r["who"].get<std::string>(), show_count(model["tuples"].get<double>()),
+                        rate(r["sustained_per_second"]), show_count(model["sustained_per_second"].get<double>()),
+                        share(r["off_model"]["sustained"]), when(r["exhausted_after_ns"]),
+                        when(model["exhausted_after_ns"]), share(r["off_model"]["exhausted_after"]),
+                        show_count(static_cast<double>(refused)), with_commas(r["time_wait_peak"].get<std::uint64_t>()),
+                        show_bytes(r["time_wait_bytes"].get<double>()), r["cpu_seconds"].get<double>());
+    const auto failure = r["first_failure"].get<std::string>();
+    if (!failure.empty()) text += fmt::format("{:<56}first failure: {}\n", "", failure);
+  }
+  return text;
+}
+
+}  // namespace pollux::app

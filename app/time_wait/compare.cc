@@ -1,0 +1,174 @@
+#include "time_wait/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "child.h"
+#include "memory_figures.h"
+#include "say.h"
+#include "session.h"
+#include "time_wait/churn.h"
+#include "time_wait/churn_result.h"
+#include "time_wait/kernel_churn.h"
+#include "time_wait/time_wait.h"
+#include "units.h"
+
+namespace pollux::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Wall = std::chrono::steady_clock;
+
+constexpr double kRate = 2000;
+constexpr Duration kKernelTwoMsl = 60s;  // TCP_TIMEWAIT_LEN
+constexpr std::uint16_t kWideFirst = 1024;
+constexpr std::uint16_t kWideLast = 65535;
+constexpr Duration kSlack = 2s;  // the kernel's timers of a minute are up to two seconds late
+
+struct Range {
+  std::uint16_t first;
+  std::uint16_t last;
+  std::uint64_t size() const { return std::uint64_t{last} - first + 1; }
+};
+
+class Compare {
+ public:
+  Compare(const Options& options, Signals& signals)
+      : options_{options},
+        signals_{signals},
+        base_{scenario_of(options)},
+        given_{options.shard.first_port, options.shard.last_port} {
+    if (base_.rate == 0) base_.rate = kRate;
+    const Range wide{kWideFirst, kWideLast};
+    ranges_ = {given_};
+    if (given_.size() < wide.size()) ranges_.push_back(wide);
+    // Every tuple of the largest range is used up, and comes again.
+    const auto run_out =
+        Duration{static_cast<Duration::rep>(static_cast<double>(ranges_.back().size()) / base_.rate * 1e9)};
+    duration_ = options.duration.value_or(std::max(2 * kKernelTwoMsl, kKernelTwoMsl + run_out) + kSlack);
+    // When all tuples are in TIME-WAIT: as late as that, and before the first of them end.
+    weigh_at_ = std::min({run_out + 1s, kKernelTwoMsl - 1s, duration_ - 1s});
+  }
+
+  int run() {
+    Session session{options_, Command::kTimeWaitCompare, "timewait compare"};
+    if (auto ok = session.open_result(); !ok) return fail(kUsage, ok.error());
+    const auto begin = Wall::now();
+    const auto slab_before = slab_bytes();
+    start();
+    if (!options_.quiet)
+      say(stderr, "{} runs side by side, {}/s each, for {}\n", children_.size(), show_count(base_.rate),
+          exact_duration(duration_));
+    const bool whole = signals_.wait(weigh_at_) != Signals::Event::kStop;
+    const auto slab_after = slab_bytes();
+    for (Child& child : children_) {
+      auto answer = child.wait();
+      if (!answer) return fail(kRunTimeError, answer.error());
+      runs_.push_back(std::move(*answer));
+    }
+    Result result = session.result({}, {}, Wall::now() - begin);
+    if (!whole || signals_.stops() > 0) result.verdict.degrade("interrupted");
+    const Json memory = kernel_memory(slab_before, slab_after);
+    result.sections["kernel_memory"] = memory;
+    result.sections["compare"] = runs_;
+    const std::string text = "pollux timewait compare\n" + churn_table(runs_) + memory_text(memory) +
+                             std::string{name(result.verdict.state)} + "\n";
+    if (auto ok = session.write(to_json(result), text); !ok) return fail(kRunTimeError, ok.error());
+    return signals_.stops() > 0 ? kInterrupted : kOk;
+  }
+
+ private:
+  void start() {
+    for (const Range& range : ranges_) {
+      start_kernel(range, {.own_ports = true, .timestamps = false});
+      start_kernel(range, {.own_ports = false});
+    }
+    start_kernel(given_, {.own_ports = true});
+    start_kernel(given_, {.own_ports = false, .reuse = true});
+    for (const Range& range : ranges_) start_pollux(range, TimeWaitMode::kPlain);
+    start_pollux(given_, TimeWaitMode::kTimestamps);
+    start_pollux(given_, TimeWaitMode::kAddresses);
+  }
+
+  void start_kernel(const Range& range, KernelChurn kernel) {
+    kernel.first_port = range.first;
+    kernel.last_port = range.last;
+    kernel.addresses = static_cast<std::uint32_t>(base_.addresses);
+    kernel.rate = base_.rate;
+    kernel.duration = duration_;
+    children_.emplace_back([kernel]() -> Expected<Json, std::string> {
+      const auto result = pollux::app::run(kernel);
+      if (!result) return unexpected(result.error());
+      return to_json(*result);
+    });
+  }
+
+  void start_pollux(const Range& range, TimeWaitMode mode) {
+    Options options = options_;
+    options.shard.first_port = range.first;
+    options.shard.last_port = range.last;
+    options.json.clear();
+    Scenario scenario = in_mode(base_, mode, options_.time_wait.alternatives);
+    scenario.ports = range.size();
+    const std::string ports = fmt::format(", ports {}-{}", range.first, range.last);
+    children_.emplace_back([options, scenario, ports, this]() -> Expected<Json, std::string> {
+      auto answer = churn(options, scenario, duration_);
+      if (answer) (*answer)["who"] = (*answer)["who"].get<std::string>() + ports;
+      return answer;
+    });
+  }
+
+  // What the kernel's slabs grew by while its connections went into TIME-WAIT, for each of them: sockets, and what
+  // binds them to their ports. Whatever else this machine did meanwhile is in it.
+  Json kernel_memory(std::optional<std::uint64_t> before, std::optional<std::uint64_t> after) const {
+    std::uint64_t waiting = 0;
+    for (const Json& run : runs_) {
+      if (!run["who"].get<std::string>().starts_with("Linux")) continue;
+      std::uint64_t then = 0;
+      for (const Json& second : run["series"]) {
+        if (Duration{second["t_ns"].get<Duration::rep>()} <= weigh_at_) then = second["time_wait"].get<std::uint64_t>();
+      }
+      waiting += then;
+    }
+    Json json{{"in_time_wait", waiting},
+              {"tw_sock_bytes", entry_bytes().kernel},
+              {"slab_growth_bytes", nullptr},
+              {"slab_bytes_per_entry", nullptr}};
+    if (before && after && *after > *before && waiting > 0) {
+      json["slab_growth_bytes"] = *after - *before;
+      json["slab_bytes_per_entry"] = static_cast<double>(*after - *before) / static_cast<double>(waiting);
+    }
+    return json;
+  }
+  static std::string memory_text(const Json& memory) {
+    std::string text =
+        fmt::format("Linux memory  {:.0f} B for each TIME-WAIT socket", memory["tw_sock_bytes"].get<double>());
+    if (!memory["slab_bytes_per_entry"].is_null()) {
+      text += fmt::format("; all slabs together grew by {:.0f} B for each of {}",
+                          memory["slab_bytes_per_entry"].get<double>(),
+                          with_commas(memory["in_time_wait"].get<std::uint64_t>()));
+    }
+    return text + "\n";
+  }
+
+  Options options_;
+  Signals& signals_;
+  Scenario base_;
+  Range given_;
+  std::vector<Range> ranges_;
+  Duration duration_{0};
+  Duration weigh_at_{0};
+  std::vector<Child> children_;
+  Json runs_ = Json::array();
+};
+
+}  // namespace
+
+int time_wait_compare(const Options& options, Signals& signals) { return Compare{options, signals}.run(); }
+
+}  // namespace pollux::app
