@@ -30,7 +30,7 @@ using runtime::Group;
 using Wall = std::chrono::steady_clock;
 using Client = LoadApp<HttpExchange>;
 
-constexpr const char* kPair = "memif-pair";
+constexpr const char* kPair = "ring-pair";  // no sockets, and nothing to undo at the end
 constexpr const char* kServerAddress = "198.18.0.2/24";
 constexpr const char* kClientAddress = "198.18.0.1/24";
 constexpr const char* kSources = "198.19.0.1/16";  // and what follows
