@@ -248,7 +248,7 @@ Expected<Options, std::string> with_file(const std::vector<Setting>& line, Comma
 std::string time_wait_help() {
   std::string text = "The TIME-WAIT pressure benchmark: what short connections cost, and when ports run out.\n\n";
   for (const CommandRow& row : kCommands) {
-    if (first_word(row.words) == "timewait") text += fmt::format("  pollux {:<18}{}\n", row.words, row.help);
+    if (row.words.starts_with(kTimeWait)) text += fmt::format("  pollux {:<18}{}\n", row.words, row.help);
   }
   return text + "\npollux timewait WHAT --help shows the options.\n";
 }

@@ -62,7 +62,8 @@ std::string tcp_line(const Json& tcp) {
 std::string time_wait_line(const Json& t) {
   return fmt::format("{:<12}{} now, {} at most; entered {}  reused {}  evicted {}{}; {:.0f} B each\n", "TIME-WAIT",
                      commas(t, "entries"), commas(t, "peak"), commas(t, "entered"), commas(t, "reused"),
-                     commas(t, "evicted"), count(t, "refused_full") == 0 ? "" : "  refused " + commas(t, "refused_full"),
+                     commas(t, "evicted"),
+                     count(t, "refused_full") == 0 ? "" : "  refused " + commas(t, "refused_full"),
                      t.at("bytes_per_entry").get<double>());
 }
 
@@ -143,9 +144,10 @@ std::string title(const Json& result) {
 std::string summary(const Json& result) {
   return printable(title(result)) + "\n" + connections_lines(result) +
          (result.contains("pace") ? pace_line(result.at("pace")) : std::string{}) + error_lines(result.at("errors")) +
-         latency_table(result.at("latency")) + tcp_line(result.at("tcp")) + time_wait_line(result.at("time_wait")) + memory_line(result.at("memory")) +
-         cores_lines(result.at("cores")) + counts_line("drops", result.at("drops")) + impairment_line(result) +
-         findings_lines(result) + threshold_lines(result.at("thresholds")) + verdict_lines(result.at("verdict"));
+         latency_table(result.at("latency")) + tcp_line(result.at("tcp")) + time_wait_line(result.at("time_wait")) +
+         memory_line(result.at("memory")) + cores_lines(result.at("cores")) + counts_line("drops", result.at("drops")) +
+         impairment_line(result) + findings_lines(result) + threshold_lines(result.at("thresholds")) +
+         verdict_lines(result.at("verdict"));
 }
 
 }  // namespace pollux::app

@@ -411,24 +411,24 @@ class Fill {
   std::vector<std::string> lines() const {
     std::vector<std::string> out;
     out.push_back(fmt::format("{:<12}{} in TIME-WAIT; table {}, {:.1f} B each; resident {:.1f} B each", "filled",
-                                  with_commas(filled_.entries), show_bytes(static_cast<double>(filled_.bytes)),
-                                  table_each(), resident_each_));
+                              with_commas(filled_.entries), show_bytes(static_cast<double>(filled_.bytes)),
+                              table_each(), resident_each_));
     for (const std::uint64_t level : levels())
       out.push_back(fmt::format("{:<12}{}/s at {} entries", "rate", show_count(rate_at(level)), with_commas(level)));
     out.push_back(fmt::format("{:<12}{:>10}{:>10}{:>12}{:>10}{:>12}{:>10}", "cost, ns", "find hit", "find miss",
-                       "SYN to open", "reuse", "FIN, enter", "FIN again"));
+                              "SYN to open", "reuse", "FIN, enter", "FIN again"));
     for (const auto& [what, c] : {std::pair{"  at 10k", &at_first_level_}, std::pair{"  at all", &at_last_level_}})
       out.push_back(fmt::format("{:<12}{:>10.0f}{:>10.0f}{:>12.0f}{:>10.0f}{:>12.0f}{:>10.0f}", what, c->find_hit,
-                         c->find_miss, c->open, c->reuse, c->enter, c->fin_again));
+                                c->find_miss, c->open, c->reuse, c->enter, c->fin_again));
     out.push_back(fmt::format("{:<12}{:.0f} ns each; {} together in {}, {} connections opened meanwhile", "expiry",
-                       expiry_.busy_each, with_commas(expiry_.expired), show_duration(expiry_.took),
-                       with_commas(expiry_.meanwhile)));
+                              expiry_.busy_each, with_commas(expiry_.expired), show_duration(expiry_.took),
+                              with_commas(expiry_.meanwhile)));
     out.push_back(fmt::format("{:<12}longest turn meanwhile {} of its core's time, {} by the clock; p99.9 {}", "stall",
-                       show_duration(expiry_.turns.cpu.max()), show_duration(expiry_.turns.wall.max()),
-                       show_duration(expiry_.turns.wall.quantile(0.999))));
+                              show_duration(expiry_.turns.cpu.max()), show_duration(expiry_.turns.wall.max()),
+                              show_duration(expiry_.turns.wall.quantile(0.999))));
     for (const Aim& aim : aims())
       out.push_back(fmt::format("{:<12}{}: {:.3g}, {} {:.3g}", aim.met() ? "met" : "NOT MET", aim.what, aim.value,
-                         aim.at_most ? "at most" : "at least", aim.limit));
+                                aim.at_most ? "at most" : "at least", aim.limit));
     return out;
   }
 
