@@ -115,17 +115,17 @@ TEST(Result, MemoryIsThatOfThePoolsAndTheTables) {
 TEST(Result, ASubcommandHasSectionsAndLinesOfItsOwn) {
   Result r = result_of();
   r.sections["fill"] = {{"entries", 7}};
-  r.findings = "filled      7\n";
+  r.findings = {"filled      7"};
   EXPECT_EQ(to_json(r)["fill"]["entries"], 7);
-  EXPECT_NE(summary(r).find("filled      7\n"), std::string::npos);
+  EXPECT_NE(summary(to_json(r)).find("filled      7\n"), std::string::npos);
 }
 
 // What no log says: how many were turned away by a full table.
 TEST(Result, RefusalsOfAFullTimeWaitTableAreToldWhereThereWereAny) {
   Result r = result_of();
-  EXPECT_EQ(summary(r).find("refused 3"), std::string::npos);
+  EXPECT_EQ(summary(to_json(r)).find("refused 3"), std::string::npos);
   r.engine.cores[0].time_wait_counters.refused = 3;
-  EXPECT_NE(summary(r).find("refused 3"), std::string::npos);
+  EXPECT_NE(summary(to_json(r)).find("refused 3"), std::string::npos);
 }
 
 TEST(Result, ASeedIsShownWhereOneWasGiven) {
