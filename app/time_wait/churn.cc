@@ -267,6 +267,7 @@ int time_wait_churn(const Options& options, Signals& signals) {
   result.duration = Wall::now() - begin;
   std::string text = "pollux timewait churn\n" + churn_table(runs) + std::string{name(result.verdict.state)} + "\n";
   for (const std::string& reason : result.verdict.reasons) text += "  " + reason + "\n";
+  result.findings = lines_of(churn_table(runs));
   result.sections["churn"] = std::move(runs);
   if (auto ok = session.write(to_json(result), text); !ok) return fail(kRunTimeError, ok.error());
   return signals.stops() > 0 ? kInterrupted : kOk;

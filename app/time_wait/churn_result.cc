@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <sstream>
 
 #include "units.h"
 
@@ -67,23 +67,30 @@ std::optional<double> ChurnResult::sustained() const {
   return rate_between(*first, last == nullptr ? samples.back() : *last);
 }
 
-Prediction prediction_for(const ChurnResult& result) {
+Scenario asked_of(const ChurnResult& result) {
   Scenario asked = result.scenario;
   if (asked.rate == 0) asked.rate = result.rate_before();
-  return predict(asked);
+  return asked;
 }
+Prediction prediction_for(const ChurnResult& result) { return predict(asked_of(result)); }
 
 Json to_json(const ChurnResult& r) {
-  const Prediction predicted = prediction_for(r);
+  const Scenario asked = asked_of(r);
+  const Prediction predicted = predict(asked);
   Json causes = Json::object();
   for (const auto& [cause, count] : r.refusals) causes[cause] = count;
   Json series = Json::array();
   const std::vector<ChurnSample> picked = each_second(r.samples);
   for (std::size_t i = 1; i < picked.size(); ++i) {
-    series.push_back({{"t_ns", picked[i].at.count()},
-                      {"connections_per_second", rate_between(picked[i - 1], picked[i])},
-                      {"time_wait", picked[i].time_wait},
-                      {"refused", picked[i].refused - picked[i - 1].refused}});
+    const ChurnSample& from = picked[i - 1];
+    const ChurnSample& to = picked[i];
+    const double modelled = (completed_by(asked, to.at) - completed_by(asked, from.at)) / seconds(to.at - from.at);
+    series.push_back({{"t_ns", to.at.count()},
+                      {"connections_per_second", rate_between(from, to)},
+                      {"model_connections_per_second", modelled},
+                      {"time_wait", to.time_wait},
+                      {"model_time_wait", waiting_at(asked, to.at)},
+                      {"refused", to.refused - from.refused}});
   }
   const double measured_exhaustion = r.first_refused ? seconds(*r.first_refused) : 0;
   const double predicted_exhaustion = predicted.exhausted_after ? seconds(*predicted.exhausted_after) : 0;
@@ -137,6 +144,13 @@ std::string churn_table(const Json& results) {
     if (!failure.empty()) text += fmt::format("{:<56}first failure: {}\n", "", failure);
   }
   return text;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream all{text};
+  for (std::string line; std::getline(all, line);) lines.push_back(line);
+  return lines;
 }
 
 }  // namespace pollux::app

@@ -43,10 +43,13 @@ struct ChurnResult {
   std::optional<double> sustained() const;
 };
 
-// With the model's figures beside the measured ones. A scenario without a rate is asked for what it reached at first.
+// The scenario; one without a rate is asked for what it reached at first.
+Scenario asked_of(const ChurnResult& result);
+// With the model's figures beside the measured ones.
 Prediction prediction_for(const ChurnResult& result);
 nlohmann::ordered_json to_json(const ChurnResult& result);
 // `results`: an array of what to_json gives.
 std::string churn_table(const nlohmann::ordered_json& results);
+std::vector<std::string> lines_of(const std::string& text);
 
 }  // namespace pollux::app

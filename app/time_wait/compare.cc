@@ -28,6 +28,7 @@ constexpr double kRate = 2000;
 constexpr Duration kKernelTwoMsl = 60s;  // TCP_TIMEWAIT_LEN
 constexpr std::uint16_t kWideFirst = 1024;
 constexpr std::uint16_t kWideLast = 65535;
+constexpr Duration kLookAtSlabsEvery = 1s;
 constexpr Duration kSlack = 2s;  // the kernel's timers of a minute are up to two seconds late
 
 struct Range {
@@ -51,8 +52,6 @@ class Compare {
     const auto run_out =
         Duration{static_cast<Duration::rep>(static_cast<double>(ranges_.back().size()) / base_.rate * 1e9)};
     duration_ = options.duration.value_or(std::max(2 * kKernelTwoMsl, kKernelTwoMsl + run_out) + kSlack);
-    // When all tuples are in TIME-WAIT: as late as that, and before the first of them end.
-    weigh_at_ = std::min({run_out + 1s, kKernelTwoMsl - 1s, duration_ - 1s});
   }
 
   int run() {
@@ -60,22 +59,16 @@ class Compare {
     if (auto ok = session.open_result(); !ok) return fail(kUsage, ok.error());
     const auto begin = Wall::now();
     const auto slab_before = slab_bytes();
-    start();
-    if (!options_.quiet)
-      say(stderr, "{} runs side by side, {}/s each, for {}\n", children_.size(), show_count(base_.rate),
-          exact_duration(duration_));
-    const bool whole = signals_.wait(weigh_at_) != Signals::Event::kStop;
-    const auto slab_after = slab_bytes();
-    for (Child& child : children_) {
-      auto answer = child.wait();
-      if (!answer) return fail(kRunTimeError, answer.error());
-      runs_.push_back(std::move(*answer));
-    }
+    start_those_that_know_their_ports();
+    if (auto ok = run_side_by_side("1 of 2"); !ok) return fail(kRunTimeError, ok.error());
+    const Json memory = kernel_memory(slab_before);
+    start_those_that_ask_for_ports();
+    if (auto ok = run_side_by_side("2 of 2"); !ok) return fail(kRunTimeError, ok.error());
     Result result = session.result({}, {}, Wall::now() - begin);
-    if (!whole || signals_.stops() > 0) result.verdict.degrade("interrupted");
-    const Json memory = kernel_memory(slab_before, slab_after);
+    if (signals_.stops() > 0) result.verdict.degrade("interrupted");
     result.sections["kernel_memory"] = memory;
     result.sections["compare"] = runs_;
+    result.findings = lines_of(churn_table(runs_) + memory_text(memory));
     const std::string text = "pollux timewait compare\n" + churn_table(runs_) + memory_text(memory) +
                              std::string{name(result.verdict.state)} + "\n";
     if (auto ok = session.write(to_json(result), text); !ok) return fail(kRunTimeError, ok.error());
@@ -83,16 +76,37 @@ class Compare {
   }
 
  private:
-  void start() {
-    for (const Range& range : ranges_) {
-      start_kernel(range, {.own_ports = true, .timestamps = false});
-      start_kernel(range, {.own_ports = false});
-    }
+  void start_those_that_know_their_ports() {
+    for (const Range& range : ranges_) start_kernel(range, {.own_ports = true, .timestamps = false});
     start_kernel(given_, {.own_ports = true});
-    start_kernel(given_, {.own_ports = false, .reuse = true});
     for (const Range& range : ranges_) start_pollux(range, TimeWaitMode::kPlain);
     start_pollux(given_, TimeWaitMode::kTimestamps);
     start_pollux(given_, TimeWaitMode::kAddresses);
+  }
+  // Looking for a free port takes the kernel all of a core: nobody else is measured beside it.
+  void start_those_that_ask_for_ports() {
+    for (const Range& range : ranges_) start_kernel(range, {.own_ports = false});
+    start_kernel(given_, {.own_ports = false, .reuse = true});
+  }
+
+  // Waits for what was started, and looks at the slabs meanwhile.
+  Expected<void, std::string> run_side_by_side(const char* which) {
+    if (!options_.quiet)
+      say(stderr, "{}: {} runs side by side, {}/s each, for {}\n", which, children_.size(), show_count(base_.rate),
+          exact_duration(duration_));
+    slabs_.clear();
+    const auto begin = Wall::now();
+    for (Duration at{0}; at < duration_ && signals_.stops() == 0; at = Wall::now() - begin) {
+      if (const auto bytes = slab_bytes()) slabs_.push_back({at, *bytes});
+      signals_.wait(std::min<Duration>(kLookAtSlabsEvery, duration_ - at));
+    }
+    for (Child& child : children_) {
+      auto answer = child.wait();
+      if (!answer) return unexpected(answer.error());
+      runs_.push_back(std::move(*answer));
+    }
+    children_.clear();
+    return {};
   }
 
   void start_kernel(const Range& range, KernelChurn kernel) {
@@ -123,27 +137,41 @@ class Compare {
     });
   }
 
-  // What the kernel's slabs grew by while its connections went into TIME-WAIT, for each of them: sockets, and what
-  // binds them to their ports. Whatever else this machine did meanwhile is in it.
-  Json kernel_memory(std::optional<std::uint64_t> before, std::optional<std::uint64_t> after) const {
-    std::uint64_t waiting = 0;
+  // How many sockets of the kernel are in TIME-WAIT then, in all runs so far.
+  std::uint64_t waiting(Duration at) const {
+    std::uint64_t all = 0;
     for (const Json& run : runs_) {
       if (!run["who"].get<std::string>().starts_with("Linux")) continue;
       std::uint64_t then = 0;
       for (const Json& second : run["series"]) {
-        if (Duration{second["t_ns"].get<Duration::rep>()} <= weigh_at_) then = second["time_wait"].get<std::uint64_t>();
+        if (Duration{second["t_ns"].get<Duration::rep>()} <= at) then = second["time_wait"].get<std::uint64_t>();
       }
-      waiting += then;
+      all += then;
     }
-    Json json{{"in_time_wait", waiting},
-              {"tw_sock_bytes", entry_bytes().kernel},
-              {"slab_growth_bytes", nullptr},
-              {"slab_bytes_per_entry", nullptr}};
-    if (before && after && *after > *before && waiting > 0) {
-      json["slab_growth_bytes"] = *after - *before;
-      json["slab_bytes_per_entry"] = static_cast<double>(*after - *before) / static_cast<double>(waiting);
+    return all;
+  }
+
+  // What the kernel's slabs grew by while its connections went into TIME-WAIT, for each of them: sockets, and what
+  // binds them to their ports. Whatever else this machine did meanwhile is in it.
+  Json kernel_memory(std::optional<std::uint64_t> before) const {
+    Json series = Json::array();
+    std::uint64_t most = 0;
+    std::uint64_t grown = 0;
+    for (const Slabs& then : slabs_) {
+      const std::uint64_t growth = before && then.bytes > *before ? then.bytes - *before : 0;
+      const std::uint64_t sockets = waiting(then.at);
+      series.push_back({{"t_ns", then.at.count()}, {"in_time_wait", sockets}, {"slab_growth_bytes", growth}});
+      if (sockets < most) continue;
+      most = sockets;
+      grown = growth;
     }
-    return json;
+    const bool known = grown > 0 && most > 0;
+    return {{"in_time_wait", most},
+            {"tw_sock_bytes", entry_bytes().kernel},
+            {"slab_growth_bytes", known ? Json(grown) : Json(nullptr)},
+            {"slab_bytes_per_entry",
+             known ? Json(static_cast<double>(grown) / static_cast<double>(most)) : Json(nullptr)},
+            {"series", std::move(series)}};
   }
   static std::string memory_text(const Json& memory) {
     std::string text =
@@ -162,8 +190,12 @@ class Compare {
   Range given_;
   std::vector<Range> ranges_;
   Duration duration_{0};
-  Duration weigh_at_{0};
   std::vector<Child> children_;
+  struct Slabs {
+    Duration at;  // since the runs began
+    std::uint64_t bytes;
+  };
+  std::vector<Slabs> slabs_;
   Json runs_ = Json::array();
 };
 

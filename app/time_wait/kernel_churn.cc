@@ -1,11 +1,10 @@
 #include "time_wait/kernel_churn.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -64,32 +64,63 @@ Done write_setting(const char* path, const std::string& value) {
   return {};
 }
 
-// Loopback has the benchmark's network, all of it: the server's and the clients' addresses.
-Done bring_up_loopback() {
-  const Socket socket_{socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  const auto set = [&](unsigned long what, const sockaddr_in& address) {
-    std::memcpy(&request.ifr_addr, &address, sizeof address);
-    return ioctl(socket_.fd(), what, &request) == 0;
-  };
-  if (!set(SIOCSIFADDR, endpoint(kServer, 0)) || !set(SIOCSIFNETMASK, endpoint(0xfffe0000, 0)))
-    return unexpected(why("cannot give loopback an address"));
-  request.ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK;
-  if (ioctl(socket_.fd(), SIOCSIFFLAGS, &request) != 0) return unexpected(why("cannot bring loopback up"));
+// Runs a script of `ip` in the network namespace of this thread.
+Done ip(const std::string& script) {
+  std::FILE* const batch = popen("ip -batch -", "w");
+  if (batch == nullptr) return unexpected(why("cannot run ip"));
+  const bool written = std::fputs(script.c_str(), batch) >= 0;
+  if (pclose(batch) != 0 || !written)
+    return unexpected("the program ip (of iproute2) could not set up a network namespace:\n" + script);
   return {};
 }
 
-Done enter_namespace(const KernelChurn& churn) {
+// A file descriptor of the new network namespace that this thread is in now.
+Expected<int, std::string> new_namespace() {
   if (unshare(CLONE_NEWNET) != 0) {
     return unexpected(why("cannot make a network namespace") +
                       "\n  as root it works, and for anybody in: scripts/netns pollux timewait compare");
   }
-  if (auto ok = bring_up_loopback(); !ok) return ok;
+  // Not close-on-exec: ip takes it by its number.
+  const int fd = open("/proc/thread-self/ns/net", O_RDONLY);  // NOLINT(android-cloexec-open)
+  if (fd < 0) return unexpected(why("cannot open a network namespace"));
+  return fd;
+}
+
+Expected<int, std::string> listener() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in own = endpoint(kServer, kPort);
+  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0 || listen(fd, 1024) != 0)
+    return unexpected(why("cannot listen"));
+  return fd;
+}
+
+Done set_kernel(const KernelChurn& churn) {
   if (auto ok = write_setting("/proc/sys/net/ipv4/tcp_tw_reuse", churn.reuse ? "1" : "0"); !ok) return ok;
   if (auto ok = write_setting("/proc/sys/net/ipv4/tcp_timestamps", churn.timestamps ? "1" : "0"); !ok) return ok;
   return write_setting("/proc/sys/net/ipv4/ip_local_port_range",
                        fmt::format("{} {}", churn.first_port, churn.last_port));
+}
+
+// Leaves this thread in the client's namespace: its listening socket is in the server's, at the other end of the pair.
+Expected<int, std::string> lay_out(const KernelChurn& churn) {
+  const auto server = new_namespace();
+  if (!server) return server;
+  const auto client = new_namespace();
+  if (!client) return client;
+  const std::string to_server = fmt::format("/proc/self/fd/{}", *server);
+  if (auto ok = ip("link add client type veth peer name server netns " + to_server +
+                   "\nlink set lo up\nlink set client up\naddr add 198.18.0.1/15 dev client\n"
+                   "route add local 198.19.0.0/16 dev lo\n");
+      !ok)
+    return unexpected(ok.error());
+  if (auto ok = set_kernel(churn); !ok) return unexpected(ok.error());
+  if (setns(*server, CLONE_NEWNET) != 0) return unexpected(why("cannot enter a network namespace"));
+  if (auto ok = ip("link set server up\naddr add 198.18.0.2/15 dev server\n"); !ok) return unexpected(ok.error());
+  const auto listening = listener();
+  if (setns(*client, CLONE_NEWNET) != 0) return unexpected(why("cannot enter a network namespace"));
+  close(*server);
+  close(*client);
+  return listening;
 }
 
 // Takes one connection after the other: a request, a response, and the client's close.
@@ -131,7 +162,7 @@ int open_and_close(const KernelChurn& churn, std::uint64_t number) {
 
 // Of this namespace.
 std::uint64_t in_time_wait() {
-  std::ifstream file{"/proc/self/net/sockstat"};
+  std::ifstream file{"/proc/thread-self/net/sockstat"};
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with("TCP:")) continue;
     std::istringstream words{line.substr(4)};
@@ -208,7 +239,9 @@ void connect_at_rate(const KernelChurn& churn, ChurnResult& result) {
 }  // namespace
 
 Expected<ChurnResult, std::string> run(const KernelChurn& churn) {
-  if (auto ok = enter_namespace(churn); !ok) return unexpected(ok.error());
+  const auto listening = lay_out(churn);
+  if (!listening) return unexpected(listening.error());
+  const Socket listener{*listening};
   ChurnResult result;
   result.who = fmt::format("Linux, {}{}, {} {}-{}", churn.timestamps ? "" : "no timestamps, ",
                            churn.reuse ? "tcp_tw_reuse 1" : "tcp_tw_reuse 0", churn.own_ports ? "bound" : "ports",
@@ -219,14 +252,6 @@ Expected<ChurnResult, std::string> run(const KernelChurn& churn) {
   result.scenario.ports = std::uint64_t{churn.last_port} - churn.first_port + 1;
   result.scenario.rate = churn.rate;  // TCP_TIMEWAIT_LEN is 60 s, and cannot be chosen
   result.bytes_per_entry = entry_bytes().kernel;
-  const Socket listener{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  const sockaddr_in own = endpoint(kServer, kPort);
-  const int on = 1;
-  setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(listener.fd(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0 ||
-      listen(listener.fd(), 1024) != 0) {
-    return unexpected(why("cannot listen"));
-  }
   std::thread server{[fd = listener.fd()] { serve(fd); }};
   const double cpu = cpu_seconds();
   connect_at_rate(churn, result);

@@ -99,6 +99,21 @@ Prediction predict(const Scenario& s) {
   return p;
 }
 
+double completed_by(const Scenario& s, Duration at) {
+  const Prediction p = predict(s);
+  if (at <= Duration{0}) return 0;
+  if (!p.exhausted_after) return s.rate * seconds(at);
+  // All tuples are used up, and come again one holding time after they were taken.
+  const auto tuples = static_cast<double>(p.tuples);
+  return tuples * static_cast<double>(at / *p.held) + std::min(tuples, s.rate * seconds(at % *p.held));
+}
+
+double waiting_at(const Scenario& s, Duration at) {
+  if (s.mode == TimeWaitMode::kRst) return 0;
+  const double entered = completed_by(s, at) - completed_by(s, at - s.two_msl);
+  return std::min(entered, static_cast<double>(s.tuples()));
+}
+
 Scenario in_mode(Scenario base, TimeWaitMode mode, const Alternatives& alternatives) {
   base.mode = mode;
   if (mode == TimeWaitMode::kAddresses) base.addresses = alternatives.more_addresses;

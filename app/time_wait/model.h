@@ -56,6 +56,9 @@ struct Prediction {
   std::uint64_t addresses_needed = 0;       // source addresses with which the rate would be sustained in this mode
 };
 Prediction predict(const Scenario& scenario);
+// The same moment by moment, `at` since the start: connections completed, and those of them in TIME-WAIT.
+double completed_by(const Scenario& scenario, Duration at);
+double waiting_at(const Scenario& scenario, Duration at);
 
 // The scenario in each mode: `base` as it is, with `more_addresses` source addresses, with `shorter` for 2MSL.
 struct Alternatives {

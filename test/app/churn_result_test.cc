@@ -62,6 +62,10 @@ TEST(ChurnResult, TheModelStandsBesideWhatWasMeasured) {
   ASSERT_EQ(json["series"].size(), 7u);
   EXPECT_NEAR(json["series"][1]["connections_per_second"].get<double>(), 0, 1e-9);  // the second second
   EXPECT_NEAR(json["series"][2]["connections_per_second"].get<double>(), 1000, 20);
+  for (const auto& second : json["series"]) {
+    EXPECT_NEAR(second["model_connections_per_second"].get<double>(), second["connections_per_second"].get<double>(), 20);
+    EXPECT_EQ(second["model_time_wait"], 1000.0);
+  }
 }
 
 TEST(ChurnResult, ARunWithoutARateIsHeldAgainstWhatItReachedAtFirst) {
