@@ -10,6 +10,7 @@
 #include "hdr_encoding.h"
 #include "result_text.h"
 #include "time/instant.h"
+#include "time_wait/result_parts.h"
 #include "units.h"
 
 namespace pollux::app {
@@ -321,13 +322,17 @@ Expected<Page, std::string> page_of(Results results) {
     for (const Json& reason : verdict.at("reasons")) shown_verdict.reasons.push_back(reason.get<std::string>());
     page.verdicts.push_back(std::move(shown_verdict));
   }
-  if (!several) page.tiles = tiles_of(results.front().json);
+  TimeWaitParts own;
+  if (!several && has_time_wait_sections(results.front().json)) own = time_wait_parts(results.front().json);
+  if (!several) page.tiles = own.tiles.empty() ? tiles_of(results.front().json) : std::move(own.tiles);
   auto distribution = distribution_charts(results);
   if (!distribution) return unexpected(distribution.error());
   page.charts = series_charts(results);
   page.charts.insert(page.charts.begin() + 2, distribution->begin(), distribution->end());
   page.charts.push_back(cores_chart(results));
+  page.charts.insert(page.charts.begin(), own.charts.begin(), own.charts.end());
   page.tables = tables_of(results);
+  page.tables.insert(page.tables.begin(), own.tables.begin(), own.tables.end());
   page.footer = "Made by pollux report from the result file, which has every figure in full.";
   return page;
 }

@@ -246,7 +246,7 @@ constexpr std::array kRows{
     OptionSpec{"on-exhaust", 0, "fail|wait|reuse",
                "where no port is free: the connection fails at once, waits, or takes one out of TIME-WAIT where "
                "timestamps prove it safe (RFC 6191)",
-               kLoad, false,
+               kLoad | static_cast<unsigned>(Command::kTimeWaitChurn), false,
                [](Options& o, std::string_view text) { return put_choice(text, kOnExhaust, o.load.on_exhaust); },
                [](const Options& o) { return Json(word_of(o.load.on_exhaust, kOnExhaust)); }},
     OptionSpec{"fail-if", 0, "EXPR",

@@ -117,7 +117,7 @@ class Churn {
     config.close = scenario_.mode == TimeWaitMode::kRst            ? Closer::kReset
                    : scenario_.mode == TimeWaitMode::kServerCloses ? Closer::kServer
                                                                    : Closer::kClient;
-    config.on_exhaust = scenario_.mode == TimeWaitMode::kTimestamps ? OnExhaust::kReuse : OnExhaust::kFail;
+    config.on_exhaust = scenario_.mode == TimeWaitMode::kTimestamps ? OnExhaust::kReuse : options_.load.on_exhaust;
     const IpAddress first = IpPrefix::parse(kSources)->address;
     for (std::uint64_t a = 0; a < scenario_.addresses; ++a) config.sources.push_back(first.plus(a));
     config.max_connections = std::max(4 * options_.clients, 16'384u);
@@ -173,16 +173,18 @@ class Churn {
   }
 
   void sample(Duration at) {
-    const ServiceCounters service = counts().service;
+    const LoadCounts now = counts();
+    const ServiceCounters& service = now.service;
     const std::uint64_t waiting = engine_->snapshot().total().time_wait;
     result_.samples.push_back({at, service.completed, service.port_exhausted, waiting});
     result_.peak_time_wait = std::max(result_.peak_time_wait, waiting);
-    if (service.port_exhausted > 0 && !result_.first_refused) {
-      // Of a schedule one knows when those refused since the last look were due.
-      const double since = scenario_.rate > 0 ? static_cast<double>(service.port_exhausted) / scenario_.rate : 0;
-      result_.first_refused = at - Duration{static_cast<Duration::rep>(since * 1e9)};
-      result_.first_failure = fmt::format("connect: {}", describe(ConnectError::kAddressNotAvailable));
-    }
+    if (result_.exhausted_after || (service.port_exhausted == 0 && now.waits_for_port == 0)) return;
+    // Of a schedule one knows when those refused since the last look were due.
+    const double since = scenario_.rate > 0 ? static_cast<double>(service.port_exhausted) / scenario_.rate : 0;
+    result_.exhausted_after = at - Duration{static_cast<Duration::rep>(since * 1e9)};
+    result_.first_failure = now.waits_for_port > 0
+                                ? std::string{"none: connections wait for a port (--on-exhaust wait)"}
+                                : fmt::format("connect: {}", describe(ConnectError::kAddressNotAvailable));
   }
 
   Json finish(Session::Tick last) {
@@ -243,6 +245,8 @@ Expected<Json, std::string> churn(const Options& options, const Scenario& scenar
 int time_wait_churn(const Options& options, Signals& signals) {
   Session session{options, Command::kTimeWaitChurn, "timewait churn"};
   if (auto ok = session.open_result(); !ok) return fail(kUsage, ok.error());
+  if (options.load.on_exhaust == OnExhaust::kReuse)
+    return fail(kUsage, "--on-exhaust reuse is what `--mode timestamps` measures; here it is fail or wait");
   const auto begin = Wall::now();
   std::vector<TimeWaitMode> modes = options.time_wait.modes;
   if (modes.empty()) modes.assign(kTimeWaitModes.begin(), kTimeWaitModes.end());

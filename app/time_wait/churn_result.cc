@@ -46,20 +46,22 @@ const ChurnSample* ChurnResult::sample_at(Duration at) const {
 
 double ChurnResult::rate_before() const {
   if (samples.empty()) return 0;
-  if (!first_refused) return rate_between(samples.front(), samples.back());
-  const auto after = std::find_if(samples.begin(), samples.end(), [](const ChurnSample& s) { return s.refused > 0; });
-  return after == samples.end() ? 0 : static_cast<double>(after->completed) / seconds(*first_refused);
+  if (!exhausted_after) return rate_between(samples.front(), samples.back());
+  // The first that knows of it; who waits for a port is refused none.
+  const auto refused = std::find_if(samples.begin(), samples.end(), [](const ChurnSample& s) { return s.refused > 0; });
+  const ChurnSample* const after = refused == samples.end() ? sample_at(*exhausted_after) : &*refused;
+  return after == nullptr ? 0 : static_cast<double>(after->completed) / seconds(*exhausted_after);
 }
 
 std::optional<double> ChurnResult::sustained() const {
   if (samples.empty()) return std::nullopt;
   const Prediction p = prediction_for(*this);
-  if (!first_refused || !p.held) {
+  if (!exhausted_after || !p.held) {
     const bool too_short = p.exhausted_after && samples.back().at < *p.exhausted_after + *p.held;
     return too_short ? std::nullopt : std::optional{rate_between(samples.front(), samples.back())};
   }
   const Duration held = *p.held;
-  const ChurnSample* const first = sample_at(std::max<Duration>((*first_refused + held) / 2, *first_refused));
+  const ChurnSample* const first = sample_at(std::max<Duration>((*exhausted_after + held) / 2, *exhausted_after));
   if (first == nullptr) return std::nullopt;
   const auto periods = (samples.back().at - first->at) / held;
   if (periods == 0) return std::nullopt;
@@ -92,30 +94,30 @@ Json to_json(const ChurnResult& r) {
                       {"model_time_wait", waiting_at(asked, to.at)},
                       {"refused", to.refused - from.refused}});
   }
-  const double measured_exhaustion = r.first_refused ? seconds(*r.first_refused) : 0;
+  const double measured_exhaustion = r.exhausted_after ? seconds(*r.exhausted_after) : 0;
   const double predicted_exhaustion = predicted.exhausted_after ? seconds(*predicted.exhausted_after) : 0;
   const std::optional<double> sustained = r.sustained();
   const auto number = [](const std::optional<double>& n) { return n ? Json(*n) : Json(nullptr); };
-  return {
-      {"who", r.who},
-      {"scenario", to_json(r.scenario)},
-      {"duration_ns", r.duration.count()},
-      {"attempted", r.attempted},
-      {"completed", r.completed},
-      {"rate_before_exhaustion", r.rate_before()},
-      {"sustained_per_second", number(sustained)},
-      {"exhausted_after_ns", r.first_refused ? Json(r.first_refused->count()) : Json(nullptr)},
-      {"first_failure", r.first_failure},
-      {"refusals", std::move(causes)},
-      {"time_wait_peak", r.peak_time_wait},
-      {"bytes_per_entry", r.bytes_per_entry},
-      {"time_wait_bytes", r.bytes_per_entry * static_cast<double>(r.peak_time_wait)},
-      {"cpu_seconds", r.cpu_seconds},
-      {"model", to_json(predicted)},
-      {"off_model",
-       {{"sustained", number(sustained ? off(*sustained, predicted.sustained) : std::nullopt)},
-        {"exhausted_after", r.first_refused ? number(off(measured_exhaustion, predicted_exhaustion)) : Json(nullptr)}}},
-      {"series", std::move(series)}};
+  return {{"who", r.who},
+          {"scenario", to_json(r.scenario)},
+          {"duration_ns", r.duration.count()},
+          {"attempted", r.attempted},
+          {"completed", r.completed},
+          {"rate_before_exhaustion", r.rate_before()},
+          {"sustained_per_second", number(sustained)},
+          {"exhausted_after_ns", r.exhausted_after ? Json(r.exhausted_after->count()) : Json(nullptr)},
+          {"first_failure", r.first_failure},
+          {"refusals", std::move(causes)},
+          {"time_wait_peak", r.peak_time_wait},
+          {"bytes_per_entry", r.bytes_per_entry},
+          {"time_wait_bytes", r.bytes_per_entry * static_cast<double>(r.peak_time_wait)},
+          {"cpu_seconds", r.cpu_seconds},
+          {"model", to_json(predicted)},
+          {"off_model",
+           {{"sustained", number(sustained ? off(*sustained, predicted.sustained) : std::nullopt)},
+            {"exhausted_after",
+             r.exhausted_after ? number(off(measured_exhaustion, predicted_exhaustion)) : Json(nullptr)}}},
+          {"series", std::move(series)}};
 }
 
 std::string churn_table(const Json& results) {

@@ -26,8 +26,8 @@ struct ChurnResult {
   Scenario scenario;
   Duration duration{0};
   std::vector<ChurnSample> samples;
-  std::optional<Duration> first_refused;  // from the start
-  std::string first_failure;              // what the first that failed was told; empty: none did
+  std::optional<Duration> exhausted_after;  // from the start until the first found no port
+  std::string first_failure;                // what the first that failed was told; empty: none did
   std::uint64_t attempted = 0;
   std::uint64_t completed = 0;
   std::vector<std::pair<std::string, std::uint64_t>> refusals;  // by cause

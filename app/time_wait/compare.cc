@@ -166,12 +166,12 @@ class Compare {
       grown = growth;
     }
     const bool known = grown > 0 && most > 0;
-    return {{"in_time_wait", most},
-            {"tw_sock_bytes", entry_bytes().kernel},
-            {"slab_growth_bytes", known ? Json(grown) : Json(nullptr)},
-            {"slab_bytes_per_entry",
-             known ? Json(static_cast<double>(grown) / static_cast<double>(most)) : Json(nullptr)},
-            {"series", std::move(series)}};
+    return {
+        {"in_time_wait", most},
+        {"tw_sock_bytes", entry_bytes().kernel},
+        {"slab_growth_bytes", known ? Json(grown) : Json(nullptr)},
+        {"slab_bytes_per_entry", known ? Json(static_cast<double>(grown) / static_cast<double>(most)) : Json(nullptr)},
+        {"series", std::move(series)}};
   }
   static std::string memory_text(const Json& memory) {
     std::string text =

@@ -191,6 +191,7 @@ class Fill {
   struct At {
     Instant now{};
     std::uint64_t entries = 0;
+    std::uint64_t resident = 0;  // bytes of this process
   };
 
   bool fill() {
@@ -218,7 +219,7 @@ class Fill {
       if (signals_.wait(kSampleEvery) == Signals::Event::kStop) return false;
       idle = opener_is_idle();
       const Table t = table();
-      samples_.push_back({t.now, t.entries});
+      samples_.push_back({t.now, t.entries, resident_bytes()});
       if (Wall::now() - shown < 1s) continue;
       show(t);
       shown = Wall::now();
@@ -381,7 +382,8 @@ class Fill {
                               : 0;
       series.push_back({{"t_ns", (b.now - samples_.front().now).count()},
                         {"time_wait", b.entries},
-                        {"connections_per_second", rate}});
+                        {"connections_per_second", rate},
+                        {"resident_bytes", b.resident - std::min(b.resident, samples_.front().resident)}});
     }
     Json met = Json::array();
     for (const Aim& aim : aims())

@@ -187,7 +187,7 @@ double cpu_seconds() {
 void count_refusal(ChurnResult& result, int error, Duration at) {
   const std::string cause = error == EADDRNOTAVAIL ? "EADDRNOTAVAIL" : std::strerror(error);
   if (result.first_failure.empty()) result.first_failure = fmt::format("connect: {} ({})", cause, std::strerror(error));
-  if (!result.first_refused) result.first_refused = at;
+  if (!result.exhausted_after) result.exhausted_after = at;
   const auto found =
       std::find_if(result.refusals.begin(), result.refusals.end(), [&](const auto& row) { return row.first == cause; });
   if (found == result.refusals.end()) {

@@ -12,8 +12,8 @@
 namespace pollux::app {
 
 // Short connections over this machine's kernel: its own sockets over a veth pair between two network namespaces of
-// their own, which needs CAP_SYS_ADMIN (scripts/netns gives it to anybody) and the program ip. The client closes first and so keeps TIME-WAIT; each
-// connection carries a request and a response of a few bytes.
+// their own, which needs CAP_SYS_ADMIN (scripts/netns gives it to anybody) and the program ip. The client closes first
+// and so keeps TIME-WAIT; each connection carries a request and a response of a few bytes.
 struct KernelChurn {
   // Who chooses local ports. The kernel looks at one after the other, of one parity first; where half of them are in
   // TIME-WAIT that takes it milliseconds for each connection. A client that binds says which is the oldest.

@@ -16,7 +16,7 @@ ChurnResult saw_tooth() {
   r.who = "somebody";
   r.scenario = {.ports = 1000, .two_msl = 2s, .rate = 2000};
   r.duration = 7s;
-  r.first_refused = 502ms;
+  r.exhausted_after = 502ms;
   r.first_failure = "no port";
   for (Duration at{0}; at <= r.duration; at += 10ms) {
     const auto into = at % 2s;
@@ -39,9 +39,16 @@ TEST(ChurnResult, TheSustainedRateIsThatOfWholePeriods) {
   EXPECT_NEAR(r.rate_before(), 2000, 50);
 }
 
+TEST(ChurnResult, WhoWaitsForAPortIsRefusedNoneAndHasTheSameRates) {
+  ChurnResult r = saw_tooth();
+  for (ChurnSample& s : r.samples) s.refused = 0;
+  EXPECT_NEAR(r.sustained().value(), 500, 0.5);
+  EXPECT_NEAR(r.rate_before(), 2000, 50);
+}
+
 TEST(ChurnResult, WithoutARefusalItIsThatOfTheWholeRun) {
   ChurnResult r = saw_tooth();
-  r.first_refused.reset();
+  r.exhausted_after.reset();
   EXPECT_NEAR(r.sustained().value(), 4000.0 / 7, 1);
 }
 
@@ -63,7 +70,8 @@ TEST(ChurnResult, TheModelStandsBesideWhatWasMeasured) {
   EXPECT_NEAR(json["series"][1]["connections_per_second"].get<double>(), 0, 1e-9);  // the second second
   EXPECT_NEAR(json["series"][2]["connections_per_second"].get<double>(), 1000, 20);
   for (const auto& second : json["series"]) {
-    EXPECT_NEAR(second["model_connections_per_second"].get<double>(), second["connections_per_second"].get<double>(), 20);
+    EXPECT_NEAR(second["model_connections_per_second"].get<double>(), second["connections_per_second"].get<double>(),
+                20);
     EXPECT_EQ(second["model_time_wait"], 1000.0);
   }
 }

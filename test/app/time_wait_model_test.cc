@@ -80,6 +80,31 @@ TEST(TimeWaitModel, AResetLeavesNothingBehind) {
   EXPECT_EQ(p.addresses_needed, 1u);
 }
 
+// A thousand tuples, 2,000/s, 2MSL 2 s: half a second of connections, then none until the first tuple is free again.
+TEST(TimeWaitModel, MomentByMomentItIsASawTooth) {
+  const Scenario s{.ports = 1000, .two_msl = 2s, .rate = 2000};
+  EXPECT_EQ(completed_by(s, Duration{0}), 0);
+  EXPECT_EQ(completed_by(s, 250ms), 500);
+  EXPECT_EQ(completed_by(s, 500ms), 1000);
+  EXPECT_EQ(completed_by(s, 2s), 1000);
+  EXPECT_EQ(completed_by(s, 2250ms), 1500);
+  EXPECT_EQ(waiting_at(s, 250ms), 500);
+  EXPECT_EQ(waiting_at(s, 1s), 1000);
+  EXPECT_EQ(waiting_at(s, 2250ms), 1000);  // 500 have left, 500 have come
+}
+
+TEST(TimeWaitModel, MomentByMomentNothingIsLackingBelowTheSustainableRate) {
+  Scenario s{.ports = 1000, .two_msl = 2s, .rate = 400};
+  EXPECT_EQ(completed_by(s, 10s), 4000);
+  EXPECT_EQ(waiting_at(s, 1s), 400);
+  EXPECT_EQ(waiting_at(s, 10s), 800);
+  s.mode = TimeWaitMode::kTimestamps;
+  s.rate = 900;
+  EXPECT_EQ(waiting_at(s, 10s), 1000);  // a tuple is there once
+  s.mode = TimeWaitMode::kRst;
+  EXPECT_EQ(waiting_at(s, 10s), 0);
+}
+
 TEST(TimeWaitModel, AModeChangesWhatItIsNamedAfterAndNothingElse) {
   const Scenario base = linux_defaults(1000);
   const Alternatives alternatives{.more_addresses = 8, .shorter = 5s};
