@@ -114,7 +114,10 @@ std::string charts_html(const std::vector<const Chart*>& charts) {
 }
 
 std::string table_html(const Table& table) {
-  std::string html = fmt::format("<div class=\"table\">{}<table>\n", element("h2", table.title));
+  constexpr std::size_t kColumnsBesideAnother = 8;  // of tables that stand two in a row
+  std::string html =
+      fmt::format("<div class=\"table{}\">{}<table>\n", table.header.size() > kColumnsBesideAnother ? " wide" : "",
+                  element("h2", table.title));
   if (!table.header.empty()) {
     html += "<thead><tr>";
     for (const std::string& cell : table.header) html += fmt::format("<th scope=\"col\">{}</th>", escape_html(cell));

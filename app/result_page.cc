@@ -331,7 +331,7 @@ Expected<Page, std::string> page_of(Results results) {
   page.charts.insert(page.charts.begin() + 2, distribution->begin(), distribution->end());
   page.charts.push_back(cores_chart(results));
   page.charts.insert(page.charts.begin(), own.charts.begin(), own.charts.end());
-  page.tables = tables_of(results);
+  page.tables = own.of_several_runs ? std::vector{machine_table(results)} : tables_of(results);
   page.tables.insert(page.tables.begin(), own.tables.begin(), own.tables.end());
   page.footer = "Made by pollux report from the result file, which has every figure in full.";
   return page;

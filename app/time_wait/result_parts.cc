@@ -127,9 +127,11 @@ Table refusal_table(const Json& runs) {
 }
 
 void add_runs(TimeWaitParts& parts, const Json& runs) {
+  parts.of_several_runs = true;
   for (const Json& run : runs) {
     const Json& first = run.at("exhausted_after_ns");
-    parts.tiles.push_back({text(run, "who"), rate_text(run.at("sustained_per_second")),
+    const std::string rate = rate_text(run.at("sustained_per_second"));
+    parts.tiles.push_back({text(run, "who"), rate.empty() ? "too short to say" : rate,
                            first.is_null() ? "ports never ran out" : "ports ran out after " + when(first)});
   }
   auto charts = run_charts(runs);

@@ -12,6 +12,7 @@ struct TimeWaitParts {
   std::vector<Tile> tiles;
   std::vector<Chart> charts;
   std::vector<Table> tables;
+  bool of_several_runs = false;  // so that the result's own totals and tables say nothing
 };
 
 bool has_time_wait_sections(const nlohmann::ordered_json& result);

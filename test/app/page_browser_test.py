@@ -125,6 +125,34 @@ class Page(unittest.TestCase):
         self.assertEqual(labels["Latency"], ["one p50", "one p99", "two p50", "two p99"])
         self.assertEqual(labels["Latency distribution: service"], ["one", "two"])
 
+    def measured(self, name, *words):
+        path = self.path(name + ".json")
+        result = pollux("timewait", *words, "--hugepages", "off", "--quiet", "--json", path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(path) as file:
+            return path, json.load(file)
+
+    def test_time_wait_is_shown_with_the_models_line_over_the_measured_one(self):
+        path, result = self.measured("churn", "churn", "--rate", "1k/s", "--set", "tcp.ports=40000-41999", "--set", "tcp.time_wait=3s",
+                                     "--duration", "4s", "--mode", "plain,timestamps")
+        charts = self.show("churn", path)
+        self.assertEqual([chart["name"] for chart in charts],
+                         ["Connection rate", "In TIME-WAIT", "Rate against occupancy", "Memory against occupancy"])
+        self.assert_drawn(charts)
+        expected = [(run["who"] + of, len(run["series"])) for run in result["churn"] for of in ("", ", model")]
+        self.assertEqual([(line["label"], line["points"]) for line in charts[0]["lines"]], expected)
+        self.assertIn("no local port is free", self.text())
+
+    def test_what_a_full_table_costs_is_shown(self):
+        path, result = self.measured("fill", "fill", "--entries", "100k")
+        charts = self.show("fill", path)
+        names = [chart["name"] for chart in charts]
+        self.assertEqual(names[:4], ["Rate against occupancy", "Memory against occupancy", "In TIME-WAIT", "Cost"])
+        self.assert_drawn(charts[:4])
+        text = self.text()
+        for aim in result["fill"]["aims"]:
+            self.assertIn(aim["what"], text)
+
     def test_what_a_result_says_is_text_and_nothing_else(self):
         evil = "</script><script>hacked = 1</script><img src=x onerror='hacked = 2'>"
         with open(self.one) as file:
