@@ -23,6 +23,7 @@
 #include "load/stream_exchanges.h"
 #include "load/thresholds.h"
 #include "say.h"
+#include "secret_file.h"
 #include "serve_setup.h"
 #include "session.h"
 #include "stream_apps.h"
@@ -75,7 +76,9 @@ class Load {
   // ---- the engine ----
 
   Done configure() {
-    auto engine = runtime::Engine::create(session_.engine_options());
+    runtime::EngineOptions engine_options = session_.engine_options();
+    if (auto ok = keep_secret(engine_options); !ok) return ok;
+    auto engine = runtime::Engine::create(engine_options);
     if (!engine) return unexpected(engine.error());
     engine_ = std::move(*engine);
     if (options_.load.with_server) {
@@ -94,6 +97,24 @@ class Load {
         group, [this](unsigned worker) { return std::make_unique<App>(config_of(options_, worker)); });
     if (!added) return unexpected(added.error());
     clients_ = *added;
+    return {};
+  }
+
+  // With both ends here, or with a seed, nothing is to be kept.
+  Done keep_secret(runtime::EngineOptions& engine) const {
+    if (options_.load.with_server || options_.seed) return {};
+    const bool given = !options_.load.secret_file.empty();
+    const auto path = given ? options_.load.secret_file : default_secret_file();
+    const auto secret = kept_secret(path);
+    if (secret) {
+      engine.secret = *secret;
+    } else if (given) {
+      return unexpected("--secret-file: " + secret.error());
+    } else if (!options_.quiet) {
+      say(stderr,
+          "note: {}\n  a target that still holds this run's connections in TIME-WAIT may doubt the next one's\n",
+          secret.error());
+    }
     return {};
   }
 

@@ -249,6 +249,17 @@ constexpr std::array kRows{
                kLoad | static_cast<unsigned>(Command::kTimeWaitChurn), false,
                [](Options& o, std::string_view text) { return put_choice(text, kOnExhaust, o.load.on_exhaust); },
                [](const Options& o) { return Json(word_of(o.load.on_exhaust, kOnExhaust)); }},
+    OptionSpec{
+        "secret-file", 0, "FILE",
+        "keeps the secret behind our sequence numbers and timestamps, so that a target that holds the last run's "
+        "connections in TIME-WAIT believes this one's; default: ~/.local/state/pollux/secret",
+        kLoad, false,
+        [](Options& o, std::string_view text) {
+          if (text.empty()) return SetResult{unexpected(std::string{"an empty value"})};
+          o.load.secret_file = text;
+          return SetResult{};
+        },
+        [](const Options& o) { return o.load.secret_file.empty() ? Json(nullptr) : Json(o.load.secret_file); }},
     OptionSpec{"fail-if", 0, "EXPR",
                "end with 3 where this holds of the result, such as `response.p99 > 500us` or `errors.refused > 0`; "
                "repeatable",

@@ -63,6 +63,7 @@ struct LoadSettings {
   OnExhaust on_exhaust = OnExhaust::kFail;
   std::vector<Condition> fail_if;
   std::vector<Condition> abort_if;
+  std::string secret_file;  // empty: where the user's state is kept
   bool with_server = false;
   bool dry_run = false;
 };

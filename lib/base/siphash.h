@@ -9,7 +9,7 @@
 
 namespace pollux {
 
-// The secret of a keyed hash, drawn at start by whoever owns randomness.
+// The secret of a keyed hash, drawn by whoever owns randomness.
 struct HashKey {
   std::uint64_t k0 = 0;
   std::uint64_t k1 = 0;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "base/siphash.h"
 #include "dpdk/clock.h"
 #include "dpdk/random.h"
 #include "dpdk/thread.h"
@@ -51,6 +52,11 @@ class KeySource {
  private:
   std::optional<Random> random_;
 };
+
+// One secret, several keys: whoever knows one of them knows none of the others.
+HashKey derived(const HashKey& secret, std::uint64_t purpose) {
+  return {siphash24_of(secret, 2 * purpose), siphash24_of(secret, 2 * purpose + 1)};
+}
 
 Duration since_1970(Instant now) {
   return std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()) -
@@ -292,7 +298,11 @@ Done Engine::Impl::equip(Team& team) {
                       std::to_string(group.workers) +
                       " workers\n  to use them all: --pipeline, where one core polls the port for the others");
   }
-  team.keys = {keys.key(), keys.key(), keys.key(), keys.number()};
+  team.keys = {keys.key(), keys.key(), keys.key(), keys.number(), since_1970(clock->now())};
+  if (options.secret) {
+    team.keys.isn = derived(*options.secret, 1);
+    team.keys.timestamp = derived(*options.secret, 2);
+  }
   const HashKey steering = keys.key();
   const bool rss =
       team.shape() == Shape::kSteered && team.port->rss().has_value() && team.port->queues() == group.workers;

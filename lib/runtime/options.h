@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/siphash.h"
 #include "device/impaired_device.h"
 #include "dpdk/eal.h"
 #include "shard/shard_config.h"
@@ -27,6 +28,9 @@ struct EngineOptions {
   std::vector<std::string> eal_arguments;  // the user's own, passed on last
   std::size_t memory_mb = 0;               // for EAL; 0: computed from the groups
   std::optional<std::uint64_t> seed;  // all keys follow from it: for runs that can be repeated, not for the open net
+  // What sequence numbers and timestamps are made with, where it is kept from run to run: then they go on where those
+  // of the run before ended, by the wall clock. Empty: new ones.
+  std::optional<HashKey> secret;
   IdlePolicy idle = IdlePolicy::kAuto;
   bool verbose = false;
 };

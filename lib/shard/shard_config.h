@@ -9,6 +9,7 @@
 #include "shard/ephemeral_ports.h"
 #include "shard/time_wait_table.h"
 #include "tcp/config.h"
+#include "time/instant.h"
 #include "wire/flow_key.h"
 #include "wire/frame.h"
 #include "wire/ip_address.h"
@@ -41,6 +42,7 @@ struct ShardKeys {
   HashKey isn;
   HashKey timestamp;
   std::uint64_t random_seed = 0;  // for port choice
+  Duration clock_origin{0};       // what a clock that goes on between runs reads when ours reads zero
 };
 
 // All sizes are limits: everything is taken at start, nothing afterwards.

@@ -89,7 +89,7 @@ std::string_view describe(ConnectError error) {
 
 ShardCore::ShardCore(const ShardConfig& config, Instant start)
     : config_{config},
-      secrets_{config.keys.isn, config.keys.timestamp},
+      secrets_{config.keys.isn, config.keys.timestamp, config.keys.clock_origin},
       tcbs_{config.max_connections, config.pages},
       stores_{Slab<tcp::Transmission>{config.max_connections + kSpareTransmissions, config.pages},
               tcp::SliceStore{config.send_blocks + 2 * config.max_connections, config.send_blocks, config.pages},

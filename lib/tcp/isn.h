@@ -10,21 +10,27 @@
 namespace pollux::tcp {
 
 // What makes sequence numbers and timestamps unguessable from outside. The keys
-// come from the machine's random source at start (MUST-9); tests give their own.
+// come from the machine's random source (MUST-9); tests give their own.
+//
+// A peer that holds a connection in TIME-WAIT takes a SYN for a new one only where its number or its timestamp is above
+// the old one's (RFC 9293, 3.10.7.4; RFC 6191). Whoever keeps the keys from run to run, and says what another clock,
+// which goes on between them, read when ours read zero, is believed by it after a restart too.
 class Secrets {
  public:
-  Secrets(HashKey isn_key, HashKey timestamp_key) : isn_key_{isn_key}, timestamp_key_{timestamp_key} {}
+  Secrets(HashKey isn_key, HashKey timestamp_key, Duration clock_origin = Duration{0})
+      : isn_key_{isn_key}, timestamp_key_{timestamp_key}, clock_origin_{clock_origin} {}
 
   // RFC 6528: M + F(connection), M a clock of 4 us, F a keyed hash (MUST-8, SHLD-1).
   SeqNum isn(const FlowKey& key, Instant now) const {
-    const auto m = static_cast<std::uint32_t>(now.time_since_epoch().count() / 4000);
+    const auto m = static_cast<std::uint32_t>((now.time_since_epoch() + clock_origin_).count() / 4000);
     return SeqNum{m + static_cast<std::uint32_t>(hash_of(isn_key_, key))};
   }
 
   // RFC 7323, 7.1: each connection's timestamps start somewhere else, but the same
   // addresses and ports always share an offset, so that RFC 6191 can compare them.
   std::uint32_t timestamp_offset(const FlowKey& key) const {
-    return static_cast<std::uint32_t>(hash_of(timestamp_key_, key));
+    const Duration::rep origin_ms = clock_origin_.count() / 1'000'000;
+    return static_cast<std::uint32_t>(hash_of(timestamp_key_, key)) + static_cast<std::uint32_t>(origin_ms);
   }
 
  private:
@@ -32,6 +38,7 @@ class Secrets {
 
   HashKey isn_key_;
   HashKey timestamp_key_;
+  Duration clock_origin_;
 };
 
 }  // namespace pollux::tcp

@@ -100,6 +100,7 @@ const std::map<std::string, std::string> kValues{
     {"source", "198.18.1.0/24"},
     {"source-ports", "1024-2047"},
     {"on-exhaust", "wait"},
+    {"secret-file", "/tmp/secret"},
     {"fail-if", "response.p99 > 1ms"},
     {"abort-if", "errors.refused > 0"},
     {"with-server", "on"},

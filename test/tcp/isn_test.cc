@@ -66,6 +66,15 @@ TEST(Isn, NeighbouringPortsAreUnrelated) {  // MUST-9, SHLD-1: no stride, no bit
   for (const int n : ones) EXPECT_NEAR(n, kPorts / 2, 6 * 32);  // six standard deviations
 }
 
+TEST(Isn, NumbersAndTimestampsGoOnWhereOurClockStartsAnew) {  // RFC 6528, 3: a restart is no way back
+  // Another machine's boot, 50 s after the first one's: the same moment is 90 s, then 40 s after it.
+  const Secrets first{HashKey{1, 2}, HashKey{3, 4}, 1'000'000s};
+  const Secrets second{HashKey{1, 2}, HashKey{3, 4}, 1'000'050s};
+  EXPECT_EQ(first.isn(key(), at(90s)), second.isn(key(), at(40s)));
+  EXPECT_EQ(distance(first.isn(key(), at(90s)), second.isn(key(), at(41s))), 250'000u);
+  EXPECT_EQ(second.timestamp_offset(key()) - first.timestamp_offset(key()), 50'000u);
+}
+
 TEST(Isn, TimestampOffsetIsTheConnectionsOwnAndStays) {  // RFC 7323, 7.1; RFC 6191 compares across incarnations
   EXPECT_EQ(kSecrets.timestamp_offset(key()), kSecrets.timestamp_offset(key()));
   EXPECT_NE(kSecrets.timestamp_offset(key()), kSecrets.timestamp_offset(key(81)));
