@@ -15,7 +15,19 @@ void judge_captures(Verdict& verdict, const runtime::EngineSnapshot& engine) {
   }
 }
 
+void must_be_equal(Verdict& verdict, std::string_view what, std::uint64_t client, std::uint64_t server) {
+  if (client != server) verdict.invalidate(fmt::format("{}: {} by the client, {} by the server", what, client, server));
+}
+
 }  // namespace
+
+void judge_bytes(Verdict& verdict, const runtime::EngineSnapshot& engine, const std::string& client_group,
+                 const std::string& server_group) {
+  const tcp::Counters client = engine.total(client_group).tcp;
+  const tcp::Counters server = engine.total(server_group).tcp;
+  must_be_equal(verdict, "bytes from client to server", client.bytes_sent, server.bytes_received);
+  must_be_equal(verdict, "bytes from server to client", client.bytes_received, server.bytes_sent);
+}
 
 Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
               const std::string& server_group) {
@@ -28,16 +40,10 @@ Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, con
     verdict.invalidate(fmt::format("{} connections were attempted, but {} completed, {} failed and {} are open",
                                    c.attempted, c.completed, c.failed(), sides.client_open));
   }
-  const tcp::Counters client = engine.total(client_group).tcp;
-  const tcp::Counters server = engine.total(server_group).tcp;
   if (c.failed() == 0 && sides.client_open == 0) {
-    const auto differs = [&](std::string_view what, std::uint64_t a, std::uint64_t b) {
-      if (a != b) verdict.invalidate(fmt::format("{}: {} by the client, {} by the server", what, a, b));
-    };
-    differs("bytes from client to server", client.bytes_sent, server.bytes_received);
-    differs("bytes from server to client", client.bytes_received, server.bytes_sent);
-    differs("requests", c.requests, s.requests);
-    differs("responses", c.responses, s.responses);
+    judge_bytes(verdict, engine, client_group, server_group);
+    must_be_equal(verdict, "requests", c.requests, s.requests);
+    must_be_equal(verdict, "responses", c.responses, s.responses);
   }
   if (c.port_exhausted > 0) {
     verdict.degrade(

@@ -19,6 +19,11 @@ struct BothSides {
 Verdict judge(const BothSides& sides, const runtime::EngineSnapshot& engine, const std::string& client_group,
               const std::string& server_group);
 
+// What one side sent the other has received, to the byte; for runs in which no connection failed or is still
+// exchanging.
+void judge_bytes(Verdict& verdict, const runtime::EngineSnapshot& engine, const std::string& client_group,
+                 const std::string& server_group);
+
 // What our own machinery lost, and captures that lack frames: both lower a verdict on whatever was measured.
 void judge_machinery(Verdict& verdict, const runtime::EngineSnapshot& engine);
 

@@ -91,6 +91,8 @@ Verdict judge_load(const LoadOutcome& o, const Options& options) {
   for (const std::string& target : o.unanswered) verdict.invalidate(target);
   if (!o.unanswered.empty()) return verdict;  // and so nothing was measured
   judge_accounts(verdict, o.counts);
+  const bool all_ended = o.counts.service.failed() == 0 && o.counts.open == o.counts.held;
+  if (!o.server_group.empty() && all_ended) judge_bytes(verdict, o.end, o.group, o.server_group);
   judge_pace(verdict, o);
   const ServiceCounters& s = o.counts.service;
   if (s.port_exhausted > 0) {

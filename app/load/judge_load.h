@@ -18,6 +18,7 @@ struct LoadOutcome {
   const runtime::EngineSnapshot& after;   // the clock's end: these two say how busy the cores were
   const runtime::EngineSnapshot& end;     // the engine has stopped
   std::string group;                      // of the clients
+  std::string server_group;               // empty: the server is elsewhere
   double clock_error = 0;                 // of our clock against the kernel's, a share of 1
   std::vector<std::string> unanswered;    // targets that never answered, and why
 };

@@ -75,6 +75,9 @@ class Load {
 
   // ---- the engine ----
 
+  // Empty: the server is elsewhere.
+  std::string server_name() const { return options_.load.with_server ? options_.port + ":0" : std::string{}; }
+
   Done configure() {
     runtime::EngineOptions engine_options = session_.engine_options();
     if (auto ok = keep_secret(engine_options); !ok) return ok;
@@ -83,7 +86,7 @@ class Load {
     engine_ = std::move(*engine);
     if (options_.load.with_server) {
       const Options server = options_of_server(options_);
-      runtime::GroupOptions group = session_.group_options(options_.port + ":0");
+      runtime::GroupOptions group = session_.group_options(server_name());
       group.shard = server.shard;
       group.workers = options_.workers;
       group.capture_file.reset();  // one side sees every frame
@@ -299,8 +302,8 @@ class Load {
     result.opening_at_end = counts_.opening;
     if (unanswered_.empty()) result.pace = pace(counts_, duration);  // else the clock never started
     result.latency = latencies_.named();
-    result.verdict =
-        judge_load({counts_, latencies_, before, after, end, group_name_, clock_error_, unanswered_}, options_);
+    result.verdict = judge_load(
+        {counts_, latencies_, before, after, end, group_name_, server_name(), clock_error_, unanswered_}, options_);
     result.engine = std::move(end);
     if (ending == Ending::kInterrupted) result.verdict.degrade("interrupted");
     for (const auto* conditions : {&options_.load.fail_if, &options_.load.abort_if}) {
