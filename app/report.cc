@@ -309,7 +309,8 @@ Json series(const Result& r) {
                     {"p50", s.p50.count()},
                     {"p99", s.p99.count()},
                     {"retransmits", s.retransmits},
-                    {"errors", s.errors}});
+                    {"errors", s.errors},
+                    {"drops", s.drops}});
     if (s.asked_per_second) list.back()["asked_per_second"] = *s.asked_per_second;
   }
   return list;

@@ -57,6 +57,7 @@ struct Sample {
   Duration p99{0};
   std::uint64_t retransmits = 0;  // within it
   std::uint64_t errors = 0;       // within it
+  std::uint64_t drops = 0;        // within it, for whatever reason
   std::vector<double> busy{};     // of each core, within it; for the status line
 };
 

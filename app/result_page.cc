@@ -50,7 +50,7 @@ std::string words(std::string text) {
 std::vector<std::pair<double, double>> points_of(const Json& series, const std::string& key, bool zero_is_nothing) {
   std::vector<std::pair<double, double>> points;
   for (const Json& second : series) {
-    const Json& value = second.at(key);
+    const Json value = second.value(key, Json{});  // results of earlier versions have fewer
     const double y = value.is_number() ? value.get<double>() : kNothing;
     points.emplace_back(second.at("t_ns").get<double>() / 1e9, zero_is_nothing && y == 0 ? kNothing : y);
   }
@@ -94,13 +94,15 @@ std::vector<Chart> series_charts(Results results) {
   constexpr SeriesLine kRate[] = {{"connections_per_second", "connections"}};
   constexpr SeriesLine kLatency[] = {{"p50", "p50"}, {"p99", "p99"}};
   constexpr SeriesLine kOpen[] = {{"active", "open"}, {"time_wait", "TIME-WAIT"}};
-  constexpr SeriesLine kTrouble[] = {{"errors", "failed connections"}, {"retransmits", "retransmitted segments"}};
-  return {over_time.chart("Rate", "Connections completed in each second", {"", Unit::kPerSecond}, kRate),
-          over_time.chart("Latency", "Service time within each second, logarithmic", {"", Unit::kNanoseconds, true},
-                          kLatency),
-          over_time.chart("Connections", "Open, and waiting in TIME-WAIT", {"", Unit::kCount}, kOpen),
-          over_time.chart("Trouble", "Failed connections and retransmitted segments within each second",
-                          {"", Unit::kCount}, kTrouble)};
+  constexpr SeriesLine kTrouble[] = {
+      {"errors", "failed connections"}, {"retransmits", "retransmitted segments"}, {"drops", "drops"}};
+  return {
+      over_time.chart("Rate", "Connections completed in each second", {"", Unit::kPerSecond}, kRate),
+      over_time.chart("Latency", "Service time within each second, logarithmic", {"", Unit::kNanoseconds, true},
+                      kLatency),
+      over_time.chart("Connections", "Open, and waiting in TIME-WAIT", {"", Unit::kCount}, kOpen),
+      over_time.chart("Trouble", "Failed connections, retransmitted segments, and what was dropped, within each second",
+                      {"", Unit::kCount}, kTrouble)};
 }
 
 Expected<Line, std::string> distribution_line(const ResultFile& result, const std::string& phase, std::string label) {

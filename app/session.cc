@@ -21,6 +21,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr Duration kSecond = 1s;
 
+std::uint64_t all_drops(const Session::Tick& tick) {
+  std::uint64_t sum = 0;
+  for (const auto& [reason, count] : drops(tick.engine)) sum += count;
+  return sum;
+}
+
 Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration at, Duration passed,
                  const std::string& group) {
   Sample s;
@@ -35,6 +41,7 @@ Sample sample_of(const Session::Tick& now, const Session::Tick& before, Duration
   s.p99 = now.p99;
   s.retransmits = all.tcp.retransmitted_segments - all_before.tcp.retransmitted_segments;
   s.errors = now.service.failed() - before.service.failed();
+  s.drops = all_drops(now) - all_drops(before);
   s.asked_per_second = now.asked;
   for (std::size_t i = 0; i < now.engine.cores.size(); ++i) {
     s.busy.push_back(now.engine.cores[i].loop.since(before.engine.cores[i].loop).busy_fraction());

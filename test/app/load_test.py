@@ -53,6 +53,7 @@ class LoadTest(unittest.TestCase):
         totals = result["totals"]
         self.assertEqual({k: v for k, v in result["errors"].items() if v}, {})
         self.assertEqual(totals["connections_open"], 0)
+        self.assertTrue(all(sample["drops"] == 0 for sample in result["series"]))
         self.assertGreater(totals["connections_completed"], 0)
         if count is not None:
             self.assertEqual(totals["connections_attempted"], count)

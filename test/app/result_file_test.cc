@@ -92,11 +92,12 @@ TEST(ResultCsv, IsTheSeriesLineByLine) {
   json["series"][0]["busy"] = {0.5, 0.25};
   json["series"][1]["asked_per_second"] = nullptr;
   json["series"][1]["a,\"b"] = 1;
-  EXPECT_EQ(series_csv(json),
-            "t_ns,connections_per_second,active,time_wait,p50,p99,retransmits,errors,busy_0,busy_1,asked_per_second,"
-            "\"a,\"\"b\"\n"
-            "1000000000,4.5,0,0,7,0,0,0,0.5,0.25,,\n"
-            "2000000000,0.0,0,0,0,0,0,3,,,,1\n");
+  EXPECT_EQ(
+      series_csv(json),
+      "t_ns,connections_per_second,active,time_wait,p50,p99,retransmits,errors,drops,busy_0,busy_1,asked_per_second,"
+      "\"a,\"\"b\"\n"
+      "1000000000,4.5,0,0,7,0,0,0,0,0.5,0.25,,\n"
+      "2000000000,0.0,0,0,0,0,0,3,0,,,,1\n");
 }
 
 }  // namespace
