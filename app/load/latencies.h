@@ -18,8 +18,11 @@ struct Latencies {
   HdrHistogram close;       // from the last answer's last byte to the end of the connection, as far as we see it
   HdrHistogram lifetime;    // from the call to that end
   HdrHistogram slip;        // from when a connection was meant to be opened to the call
+  // How far the distance of a core's connection from the one before was from what the schedule says: the inter-arrival
+  // error, without sign.
+  HdrHistogram gap_error;
 
-  static constexpr std::array<std::pair<const char*, HdrHistogram Latencies::*>, 7> kAll{{
+  static constexpr std::array<std::pair<const char*, HdrHistogram Latencies::*>, 8> kAll{{
       {"connect", &Latencies::connect},
       {"first_byte", &Latencies::first_byte},
       {"response", &Latencies::response},
@@ -27,6 +30,7 @@ struct Latencies {
       {"close", &Latencies::close},
       {"lifetime", &Latencies::lifetime},
       {"slip", &Latencies::slip},
+      {"gap_error", &Latencies::gap_error},
   }};
 
   void merge(const Latencies& o) {

@@ -245,7 +245,10 @@ class LoadApp {
       if (!next || *start_ + *next > now) return;
       const Instant intended = *start_ + *next;
       if (!open(shard, Role::kArrival, intended, now)) return;
-      latencies_.slip.record(now - intended);
+      const Duration slip = now - intended;
+      latencies_.slip.record(slip);
+      if (counts_.begun > 0) latencies_.gap_error.record(std::chrono::abs(slip - last_slip_));
+      last_slip_ = slip;
       ++counts_.begun;
       schedule_.pop();
     }
@@ -586,6 +589,8 @@ class LoadApp {
   std::uint32_t idle_clients_ = 0;
   std::uint32_t to_hold_ = 0;
   std::optional<Instant> start_;
+  std::optional<Instant> warm_at_;  // what was measured before is forgotten then
+  Duration last_slip_{0};
   Instant retry_at_{};
   std::optional<ConnectError> refusal_;
   bool probing_ = false;

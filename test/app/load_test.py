@@ -68,6 +68,7 @@ class Loops(LoadTest):
                 result = self.with_server("--port", port, "--rate", "1k/s", "--duration", "500ms")
                 self.assert_all_well(result, 500)
                 self.assertEqual((result["pace"]["asked"], result["pace"]["begun"], result["pace"]["missed"]), (500, 500, 0))
+                self.assertEqual(result["latency"]["gap_error"]["count"], 499)
                 for what in ("connect", "first_byte", "response", "service", "close", "lifetime", "slip"):
                     self.assertEqual(result["latency"][what]["count"], 500, what)
                 latency = result["latency"]
