@@ -261,7 +261,7 @@ class Load {
       all += app.counts();
     });
     counts_ = all;
-    latencies_.merge(interval);
+    if (engine_->now() - start_ >= options_.load.warmup) latencies_.merge(interval);
     tick.service = all.service;
     tick.p50 = interval.response.quantile(0.5);
     tick.p99 = interval.response.quantile(0.99);

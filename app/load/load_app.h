@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "device/fixed_queue.h"
 #include "latencies.h"
 #include "load/load_config.h"
 #include "load/slot_list.h"
@@ -67,6 +69,10 @@ class LoadApp {
 
   template <class S>
   std::optional<Instant> on_turn(S& shard, Instant now) {
+    if (warm_at_ && now >= *warm_at_) {
+      latencies_ = Latencies{};
+      warm_at_.reset();
+    }
     end_overdue(shard, now);
     wake(shard, now, thinkers_, config_.think);
     wake(shard, now, readers_, kReadEvery);
@@ -90,7 +96,8 @@ class LoadApp {
   bool filled() const { return to_hold_ == 0 && counts_.opening == 0; }
   void begin(Instant at) {
     start_ = at;
-    idle_clients_ = config_.closed;
+    if (config_.warmup > Duration{0}) warm_at_ = at + config_.warmup;
+    while (idle_clients_.size() < config_.closed) idle_clients_.push(at);
   }
   void stop(Instant now) {
     if (!stopping_ && start_) counts_.missed = schedule_.due(now - *start_);
@@ -254,15 +261,16 @@ class LoadApp {
     }
   }
 
-  // The closed loop: who is idle begins at once.
+  // The closed loop: who has thought begins.
   template <class S>
   void open_clients(S& shard, Instant now) {
-    if (!start_ || now < *start_ || stopping_) return;
-    for (int i = 0; i < kOpenAtOnce && idle_clients_ > 0 && now >= retry_at_; ++i) {
+    if (!start_ || stopping_) return;
+    for (int i = 0; i < kOpenAtOnce && now >= retry_at_; ++i) {
+      if (idle_clients_.empty() || idle_clients_.front() > now) return;
       const std::uint64_t refused = counts_.service.never_opened;
-      if (!open(shard, Role::kClient, now, now)) return;
+      if (!open(shard, Role::kClient, idle_clients_.front(), now)) return;
       if (counts_.service.never_opened == refused) {
-        --idle_clients_;
+        idle_clients_.pop();
       } else {
         retry_at_ = now + kRetry;
       }
@@ -466,7 +474,7 @@ class LoadApp {
       counts_.held_lost += draining_ ? 0 : 1;
     }
     if (slot.role == Role::kClient) {
-      ++idle_clients_;
+      idle_clients_.push(now + config_.think);
       if (!slot.open) retry_at_ = now + kRetry;  // or a target that refuses would be asked without end
     }
     const bool as_planned =
@@ -569,7 +577,7 @@ class LoadApp {
     if (probing_) at(now + kProbeEvery);
     if (stopping_) return due;
     if (start_ && schedule_.next()) at(std::max(*start_ + *schedule_.next(), retry_at_));
-    if (idle_clients_ > 0) at(std::max(*start_, retry_at_));
+    if (!idle_clients_.empty()) at(std::max(idle_clients_.front(), retry_at_));
     if (to_hold_ > 0) at(std::max(now, retry_at_));
     return due;
   }
@@ -586,7 +594,7 @@ class LoadApp {
   Latencies latencies_;
   std::vector<Probe> probes_;  // of each target
   std::uint32_t probing_now_ = 0;
-  std::uint32_t idle_clients_ = 0;
+  FixedQueue<Instant> idle_clients_{config_.closed};  // when each is ready
   std::uint32_t to_hold_ = 0;
   std::optional<Instant> start_;
   std::optional<Instant> warm_at_;  // what was measured before is forgotten then

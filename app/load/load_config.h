@@ -18,8 +18,9 @@ struct LoadConfig {
   std::uint32_t held = 0;    // connections that are opened first, and stay open
   std::uint32_t requests = 1;
   std::uint32_t max_connections = 65536;
-  Duration think{0};
-  Duration timeout = 10s;       // of a request and its answer, of an opening; and of the peer's close after the last
+  Duration think{0};       // before the next request on a connection; in the closed loop before the next connection
+  Duration warmup{0};      // what is measured in so long after the start is forgotten
+  Duration timeout = 10s;  // of a request and its answer, of an opening; and of the peer's close after the last
   std::uint64_t read_rate = 0;  // bytes per second and connection; 0: as they come
   Closer close = Closer::kServer;
   OnExhaust on_exhaust = OnExhaust::kFail;

@@ -182,6 +182,8 @@ constexpr std::array kRows{
                [](const Options& o) { return Json(word_of(o.load.arrivals, kArrivals)); }},
     OptionSpec{"ramp", 0, "TIME", "the rate grows from 0 during this time, the first of --duration", kLoad, false,
                set_load_duration<&LoadSettings::ramp>, show_load_duration<&LoadSettings::ramp>},
+    OptionSpec{"warmup", 0, "TIME", "latencies of this first part of the run are left out, and how late it began too",
+               kLoad, false, set_load_duration<&LoadSettings::warmup>, show_load_duration<&LoadSettings::warmup>},
     OptionSpec{"stage", 0, "KEY=VALUE,...",
                "a part of the run, instead of rate, arrivals, ramp and duration: rate=10k/s->1M/s,for=20s,"
                "arrivals=poisson; repeatable, in a file [[stage]]",
@@ -208,8 +210,11 @@ constexpr std::array kRows{
     OptionSpec{"verify", 0, "",
                "compare bodies: each of a target's with those before it, the first 4 MiB; chargen: the characters",
                kLoad, false, set_load_switch<&LoadSettings::verify>, show_load<&LoadSettings::verify>},
-    OptionSpec{"think", 0, "TIME", "between an answer and the next request on the same connection", kLoad, false,
-               set_load_duration<&LoadSettings::think>, show_load_duration<&LoadSettings::think>},
+    OptionSpec{
+        "think", 0, "TIME",
+        "between an answer and the next request on the same connection; in a closed loop also before a client's next "
+        "connection",
+        kLoad, false, set_load_duration<&LoadSettings::think>, show_load_duration<&LoadSettings::think>},
     OptionSpec{"read-rate", 0, "SIZE", "slow clients: bytes that each connection reads in a second; 0: all that comes",
                kLoad, false,
                [](Options& o, std::string_view text) {

@@ -49,13 +49,19 @@ Done check_request(Options& o) {
   return {};
 }
 
+Done check_warmup(const Options& o) {
+  if (o.load.warmup < *o.duration) return {};
+  return unexpected(fmt::format("--warmup {} leaves nothing of a run of {} to be measured",
+                                exact_duration(o.load.warmup), exact_duration(*o.duration)));
+}
+
 Done check_pace(Options& o) {
   LoadSettings& l = o.load;
   if (l.closed > 0 && !l.stages.empty()) return unexpected(std::string{"--closed has no rate, so it has no --stage"});
   if (l.stages.empty()) {
     if (!o.duration) o.duration = kDuration;
     if (l.ramp > *o.duration) return unexpected(std::string{"--ramp is longer than --duration"});
-    return {};
+    return check_warmup(o);
   }
   Duration length{0};
   for (const Stage& stage : l.stages) length += stage.length;
@@ -64,7 +70,7 @@ Done check_pace(Options& o) {
                                   exact_duration(*o.duration), exact_duration(length)));
   }
   o.duration = length;
-  return {};
+  return check_warmup(o);
 }
 
 void add_sources(Options& o) {
@@ -220,6 +226,7 @@ LoadConfig config_of(const Options& o, unsigned worker) {
   config.requests = l.requests;
   config.max_connections = o.shard.max_connections;
   config.think = l.think;
+  config.warmup = l.warmup;
   config.timeout = l.timeout;
   config.read_rate = l.read_rate;
   config.close = l.close;

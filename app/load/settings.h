@@ -48,6 +48,7 @@ struct LoadSettings {
   Arrivals arrivals = Arrivals::kConstant;
   std::vector<Stage> stages;  // instead of rate, arrivals, ramp and duration
   Duration ramp{0};
+  Duration warmup{0};             // the first part of the run, whose latencies are left out
   std::uint32_t closed = 0;       // clients back to back; 0: open loop
   std::uint32_t connections = 0;  // held open meanwhile
   std::uint32_t requests = 1;     // on each connection

@@ -23,6 +23,10 @@ class FixedQueue {
     slots_[wrap(first_ + size_)] = std::move(value);
     ++size_;
   }
+  const T& front() const {
+    CHECK(size_ != 0);
+    return slots_[first_];
+  }
   T pop() {
     CHECK(size_ != 0);
     T value = std::move(slots_[first_]);

@@ -100,6 +100,21 @@ class Loops(LoadTest):
         self.assertLessEqual(max(sample["active"] for sample in result["series"]), 8)
         self.assertEqual(result["latency"]["slip"]["count"], 0)
 
+    def test_a_client_of_the_closed_loop_thinks_before_its_next_connection(self):
+        result = self.with_server("--closed", "4", "--think", "50ms", "--duration", "400ms")
+        self.assert_all_well(result)
+        # The first at once, then one each 50 ms at most.
+        self.assertLessEqual(result["totals"]["connections_completed"], 4 * 8)
+        self.assertGreaterEqual(result["totals"]["connections_completed"], 4 * 2)
+        # Thinking is no part of what was waited for.
+        self.assertLess(result["latency"]["response"]["p50"], 50_000_000)
+
+    def test_the_latencies_of_the_warm_up_are_left_out_and_its_connections_count(self):
+        result = self.with_server("--rate", "1k/s", "--duration", "600ms", "--warmup", "400ms")
+        self.assert_all_well(result, 600)
+        self.assertLess(result["latency"]["lifetime"]["count"], 400)
+        self.assertGreater(result["latency"]["lifetime"]["count"], 0)
+
     def test_held_connections_stay_and_are_no_part_of_the_latencies(self):
         result = self.with_server("--connections", "300", "--rate", "500/s", "--duration", "400ms")
         totals = result["totals"]
@@ -261,6 +276,7 @@ class Usage(LoadTest):
             ("echo://198.18.0.1/", "--close", "server"): "--close server",
             ("http://198.19.0.1/",): "none of our networks",
             ("--with-server", "--port", "tap:name=plx0"): "memif-pair or ring-pair",
+            ("--with-server", "--duration", "1s", "--warmup", "1s"): "leaves nothing of a run",
             ("--with-server", "--method", "POST"): "our server answers GET and HEAD",
         }
         for words, expected in cases.items():

@@ -86,6 +86,7 @@ const std::map<std::string, std::string> kValues{
     {"rate", "20k/s"},
     {"arrivals", "poisson"},
     {"ramp", "1s"},
+    {"warmup", "1s"},
     {"stage", "rate=1k/s->2k/s,for=2s,arrivals=poisson"},
     {"closed", "8"},
     {"connections", "1000"},
