@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "dpdk/eal.h"
 #include "http_content.h"
 #include "http_server.h"
 #include "load/http_exchange.h"
@@ -61,8 +62,10 @@ class Load {
   Load& operator=(const Load&) = delete;
 
   int run() {
+    if (options_.load.dry_run) return show_plan();
     if (auto ok = session_.open_result(); !ok) return fail(kUsage, ok.error());
     if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
+    plan_ = plan_text();  // before we have taken the huge pages ourselves
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     announce();
     if (!targets_answer()) return finish_unanswered();
@@ -103,9 +106,19 @@ class Load {
     return {};
   }
 
+  int show_plan() {
+    if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
+    say(stdout, "{}", plan_text());
+    return kOk;
+  }
+  std::string plan_text() const {
+    const PacketMemory packets{engine_->packet_memory_mb(true), engine_->packet_memory_mb(false), dpdk::free_huge_mb()};
+    return to_text(plan_of(options_), options_) + to_text(packets, options_.hugepages);
+  }
+
   // With both ends here, or with a seed, nothing is to be kept.
   Done keep_secret(runtime::EngineOptions& engine) const {
-    if (options_.load.with_server || options_.seed) return {};
+    if (options_.load.with_server || options_.load.dry_run || options_.seed) return {};
     const bool given = !options_.load.secret_file.empty();
     const auto path = given ? options_.load.secret_file : default_secret_file();
     const auto secret = kept_secret(path);
@@ -147,9 +160,9 @@ class Load {
     for (const auto& note : engine_->notes()) say(stderr, "note: {}\n", note);
     for (const auto& port : engine_->snapshot().ports) say(stderr, "{}\n", port.description);
     if (has_a_kernel_behind_it(options_)) say(stderr, "{}", kernel_side_hint(options_));
-    say(stderr, "target      {}{}\n{}", to_string(options_.load.targets.front()),
-        options_.load.targets.size() > 1 ? fmt::format(" and {} more", options_.load.targets.size() - 1) : "",
-        to_text(plan_of(options_), options_));
+    say(stderr, "target      {}{}\n", to_string(options_.load.targets.front()),
+        options_.load.targets.size() > 1 ? fmt::format(" and {} more", options_.load.targets.size() - 1) : "");
+    say(stderr, "{}", plan_);
   }
 
   template <class F>
@@ -327,6 +340,7 @@ class Load {
   Session session_;
   MakeServer make_server_;
   std::string group_name_;
+  std::string plan_;
   Schedule schedule_ = schedule_of(options_);  // for what all cores are to do together
   Instant start_{};
   LoadCounts counts_;  // as last read
@@ -363,10 +377,6 @@ int load(const Options& given, Signals& signals) {
   }
   const auto options = resolved_for_load(given);
   if (!options) return fail(kUsage, options.error());
-  if (options->load.dry_run) {
-    say(stdout, "{}", to_text(plan_of(*options), *options));
-    return kOk;
-  }
   switch (options->load.targets.front().scheme) {
     case Scheme::kHttp:
       return load_http(*options, signals);

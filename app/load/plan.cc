@@ -8,6 +8,8 @@
 #include "load/set_up.h"
 #include "load/tuples.h"
 #include "shard/connection_bytes.h"
+#include "shard/ephemeral_ports.h"
+#include "shard/time_wait_table.h"
 #include "units.h"
 
 namespace pollux::app {
@@ -15,9 +17,18 @@ namespace {
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
-// A port of a destination stands in three arrays (EphemeralPorts).
-constexpr std::uint64_t kBytesPerPort = 7;
-constexpr std::uint64_t kBytesPerTimeWait = 40;
+// What the tables of a core take, said by tables that nobody touches, so that they cost nothing.
+std::uint64_t table_bytes(const ShardConfig& shard) {
+  TimeWaitTable::Config time_wait;
+  time_wait.capacity_v4 = shard.max_time_wait_v4;
+  time_wait.capacity_v6 = shard.max_time_wait_v6;
+  EphemeralPorts::Config ports;
+  ports.first = shard.first_port;
+  ports.last = shard.last_port;
+  ports.max_destinations = shard.max_destinations;
+  const double connections = bytes_per_idle_connection(shard.max_connections) * shard.max_connections;
+  return static_cast<std::uint64_t>(connections) + TimeWaitTable{time_wait}.bytes() + EphemeralPorts{ports}.bytes();
+}
 
 std::uint64_t ports_of(const Options& o) { return std::uint64_t{o.shard.last_port} - o.shard.first_port + 1; }
 
@@ -85,10 +96,7 @@ Plan plan_of(const Options& o) {
     plan.packets_per_second = plan.rate * (3 + (o.load.requests - 1.0));
   }
   plan_tuples(plan, o);
-  const std::uint64_t connections = std::uint64_t{o.shard.max_connections} * o.stack_cores();
-  plan.memory = static_cast<std::uint64_t>(static_cast<double>(connections) *
-                                           bytes_per_idle_connection(o.shard.max_connections)) +
-                plan.time_wait_limit * kBytesPerTimeWait + plan.tuples * kBytesPerPort * o.stack_cores();
+  plan.memory = table_bytes(o.shard) * o.stack_cores();
   return plan;
 }
 
@@ -115,6 +123,19 @@ std::string to_text(const Plan& plan, const Options& o) {
                       show_bytes(static_cast<double>(plan.memory)));
   for (const std::string& shortage : plan.shortages) text += fmt::format("          ! {}\n", shortage);
   return text;
+}
+
+std::string to_text(const PacketMemory& memory, dpdk::HugePages wanted) {
+  constexpr std::size_t kPageMb = 2;
+  const bool enough = memory.free_huge_mb >= memory.huge_mb;
+  std::string text = "            memory for packets ";
+  if (wanted == dpdk::HugePages::kOff) return text + fmt::format("{} MB, without huge pages\n", memory.plain_mb);
+  if (enough)
+    return text + fmt::format("{} MB in huge pages, of which {} MB are free\n", memory.huge_mb, memory.free_huge_mb);
+  const std::string lack = fmt::format("huge pages, of which {} MB are free: sysctl vm.nr_hugepages={}",
+                                       memory.free_huge_mb, (memory.huge_mb + kPageMb - 1) / kPageMb);
+  if (wanted == dpdk::HugePages::kRequire) return text + fmt::format("! {} MB in {}\n", memory.huge_mb, lack);
+  return text + fmt::format("{} MB in ordinary pages; {} MB would do in {}\n", memory.plain_mb, memory.huge_mb, lack);
 }
 
 }  // namespace pollux::app

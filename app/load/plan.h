@@ -27,6 +27,15 @@ struct Plan {
 // `options` as resolved for the run (set_up.h).
 Plan plan_of(const Options& options);
 
+// A line about the memory for packets, where so much is needed in huge pages and without, and so much is free in huge
+// pages; with the command that brings what is missing.
+struct PacketMemory {
+  std::size_t huge_mb = 0;
+  std::size_t plain_mb = 0;
+  std::size_t free_huge_mb = 0;
+};
+std::string to_text(const PacketMemory& memory, dpdk::HugePages wanted);
+
 // Some lines for people.
 std::string to_text(const Plan& plan, const Options& options);
 

@@ -137,7 +137,7 @@ struct Engine::Impl {
     opened.clear();
   }
 
-  void plan_ports();
+  std::vector<Opened> planned_ports() const;
   std::size_t memory_mb(bool huge_pages) const;
   std::size_t memory_mb() const;
   Done start_eal();
@@ -206,10 +206,12 @@ void Engine::add(std::unique_ptr<GroupBase> group) {
   team.group = std::move(group);
 }
 
+std::size_t Engine::packet_memory_mb(bool huge_pages) const { return impl_->memory_mb(huge_pages); }
+
 Done Engine::start() {
   CHECK(!impl_->running && impl_->eal == nullptr);
   if (impl_->teams.empty()) return unexpected(std::string{"nothing to start: no port was given"});
-  impl_->plan_ports();
+  impl_->opened = impl_->planned_ports();
   auto done = impl_->start_eal().and_then([&] { return impl_->open_ports(); });
   for (Team& team : impl_->teams) {
     done = done.and_then([&] { return impl_->equip(team); });
@@ -224,23 +226,25 @@ Done Engine::start() {
   return impl_->launch();
 }
 
-void Engine::Impl::plan_ports() {
+std::vector<Opened> Engine::Impl::planned_ports() const {
+  std::vector<Opened> planned;
   for (const Team& team : teams) {
     const dpdk::PortConfig config = port_config(team.options());
     const auto same =
-        std::find_if(opened.begin(), opened.end(), [&](const Opened& o) { return o.text == team.where.shared; });
-    if (same == opened.end()) {
-      opened.push_back({team.where.shared, team.where.spec, config, {}});
+        std::find_if(planned.begin(), planned.end(), [&](const Opened& o) { return o.text == team.where.shared; });
+    if (same == planned.end()) {
+      planned.push_back({team.where.shared, team.where.spec, config, {}});
     } else {
       same->config = pair_config(same->config, config);
     }
   }
+  return planned;
 }
 
 std::size_t Engine::Impl::memory_mb(bool huge_pages) const {
   constexpr std::size_t kRest = std::size_t{32} << 20;  // rings, EAL's and the drivers' own
   std::size_t bytes = kRest;
-  for (const Opened& o : opened) bytes += dpdk::port_memory(o.config, huge_pages) * (o.spec.is_pair() ? 2 : 1);
+  for (const Opened& o : planned_ports()) bytes += dpdk::port_memory(o.config, huge_pages) * (o.spec.is_pair() ? 2 : 1);
   return (bytes >> 20) + 1;
 }
 

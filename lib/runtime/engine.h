@@ -40,6 +40,9 @@ class Engine {
     return made;
   }
 
+  // What EAL will take for packets of the groups added so far, in MB: in huge pages, or nearly twice as much without.
+  std::size_t packet_memory_mb(bool huge_pages) const;
+
   // Starts EAL, opens the ports, builds the workers; when it returns they poll.
   Expected<void, std::string> start();
 

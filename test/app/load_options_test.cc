@@ -244,5 +244,31 @@ TEST(Plan, MoreHeldConnectionsThanTuplesAreAShortage) {
   EXPECT_NE(plan.shortages[0].find("100,000 connections at a time"), std::string::npos) << plan.shortages[0];
 }
 
+TEST(Plan, SaysWhatPacketsTakeAndHowToHaveItInHugePages) {
+  const auto says = [](std::size_t free_mb, dpdk::HugePages wanted, std::string_view what) {
+    const std::string text = to_text(PacketMemory{301, 550, free_mb}, wanted);
+    EXPECT_NE(text.find(what), std::string::npos) << text;
+  };
+  says(400, dpdk::HugePages::kAuto, "301 MB in huge pages, of which 400 MB are free");
+  says(300, dpdk::HugePages::kAuto,
+       "550 MB in ordinary pages; 301 MB would do in huge pages, of which 300 MB are free");
+  says(300, dpdk::HugePages::kAuto, "sysctl vm.nr_hugepages=151");
+  says(0, dpdk::HugePages::kRequire, "! 301 MB in huge pages");
+  says(400, dpdk::HugePages::kOff, "550 MB, without huge pages");
+}
+
+TEST(Plan, CountsTheTablesAsTheyAre) {
+  const auto memory = [](const std::function<void(Options&)>& change) {
+    return static_cast<double>(plan_of(asked("http://198.18.0.1/", change)).memory);
+  };
+  const double usual = memory([](Options&) {});
+  const double longer = memory([](Options& o) { o.shard.max_time_wait_v4 += 10'000'000; });
+  EXPECT_NEAR(longer - usual, 400e6, 40e6);  // 40 B each, and a table is a power of two
+  const auto from = [](std::string_view range) {
+    return [range](Options& o) { o.load.sources.push_back(*parse_address_range(range)); };
+  };
+  EXPECT_NEAR(memory(from("198.18.0.9/24+11")) - memory(from("198.18.0.9/24+1")), 10 * 64'512 * 7.0, 1e5);
+}
+
 }  // namespace
 }  // namespace pollux::app

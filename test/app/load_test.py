@@ -105,9 +105,6 @@ class Loops(LoadTest):
         self.assert_all_well(result)
         # The first at once, then one each 50 ms at most.
         self.assertLessEqual(result["totals"]["connections_completed"], 4 * 8)
-        self.assertGreaterEqual(result["totals"]["connections_completed"], 4 * 2)
-        # Thinking is no part of what was waited for.
-        self.assertLess(result["latency"]["response"]["p50"], 50_000_000)
 
     def test_the_latencies_of_the_warm_up_are_left_out_and_its_connections_count(self):
         result = self.with_server("--rate", "1k/s", "--duration", "600ms", "--warmup", "400ms")
@@ -300,6 +297,7 @@ class Usage(LoadTest):
         done, result = load("http://198.18.0.1/", "--dry-run", "--close", "client", "--rate", "10k/s", "--duration", "30s")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("tuples 64,512", done.stdout)
+        self.assertRegex(done.stdout, r"memory for packets [0-9]+ MB, without huge pages")
         self.assertRegex(done.stdout, r"! tuples run out after 6\.4[0-9]s: --source ADDR/LEN\+5, or --close server, or --set tcp.time_wait=6s")
         self.assertIsNone(result)
 
