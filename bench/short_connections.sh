@@ -4,34 +4,21 @@
 #
 #   scripts/bench short_connections         POLLUX_BENCH_SECONDS=5 each
 set -euo pipefail
+source "$(dirname "$0")/testpmd.bash"
 seconds=${POLLUX_BENCH_SECONDS:-5}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 "$POLLUX" demo --duration "${seconds}s" --clients "${POLLUX_BENCH_CLIENTS:-256}" --idle spin -q --json "$dir/demo.json"
+testpmd=$(testpmd_packets "$dir" "$seconds")
 
-pages=$([ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 256 ] && echo --in-memory || echo "--no-huge -m 1024")
-memif() { echo "--vdev=net_memif$1,role=$2,id=0,socket=$dir/pair.sock,socket-abstract=no,rsize=12"; }
-# One core for each port, as the demo has. `sleep` keeps its standard input open: at the end of it testpmd would stop.
-sleep $((seconds + 3)) | timeout -s INT $((seconds + 2)) dpdk-testpmd --lcores '0@0,1@0,2@1' $pages --no-pci --no-telemetry \
-  --log-level=lib.eal:warning "$(memif 0 server)" "$(memif 1 client)" -- --nb-cores=2 --total-num-mbufs=65536 --forward-mode=io --tx-first \
-  --no-lsc-interrupt --stats-period 1 >"$dir/testpmd.log" 2>&1 || true
-
-python3 - "$dir" <<'PYTHON'
+python3 - "$dir/demo.json" "$testpmd" <<'PYTHON'
 import json
-import re
-import statistics
 import sys
 
-folder = sys.argv[1]
-with open(f"{folder}/demo.json") as file:
+with open(sys.argv[1]) as file:
     demo = json.load(file)
-with open(f"{folder}/testpmd.log", errors="replace") as file:
-    rates = [int(rate) for rate in re.findall(r"Rx-pps:\s+(\d+)", file.read())]
-moving = [rate for rate in rates if rate > 0]
-if not moving:
-    sys.exit("dpdk-testpmd moved nothing; its log: " + open(f"{folder}/testpmd.log").read()[-2000:])
-testpmd = int(statistics.median(moving))
+testpmd = int(sys.argv[2])
 received = sum(core["rx_packets"] for core in demo["cores"]) / (demo["meta"]["duration_ns"] / 1e9) / len(demo["cores"])
 print(json.dumps({
     "verdict": demo["verdict"],
