@@ -12,6 +12,8 @@ two_processes() {
   read -ra cores < <(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0)))')
   "$POLLUX" serve http --port "memif:server,$dir/pair.sock" --cores "${cores[-1]}" --idle spin -q --json "$dir/server.json" "${serve[@]}" >&2 &
   local server=$!
+  # A memif client looks for its server's socket once.
+  while [ ! -S "$dir/pair.sock" ] && kill -0 $server; do sleep 0.05; done
   # An INVALID run ends with 4; its result says why.
   "$POLLUX" load http://198.18.0.2/ --port "memif:client,$dir/pair.sock" --cores "${cores[0]}" --idle spin -q --wait-target 60s --json "$dir/load.json" "$@" >&2 || true
   kill -INT $server
