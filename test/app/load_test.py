@@ -4,11 +4,12 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from program import interrupt_when_said
+from program import interrupt_when_said, wait_for
 
 POLLUX = os.environ.get("POLLUX", "pollux")
 SCENARIOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../app/scenarios")
@@ -188,6 +189,31 @@ class Protocols(LoadTest):
         result = self.with_server("http://198.18.0.2:8000-8002/", "http://[2001:2::2]:8000/", "--rate", "400/s", "--duration", "100ms")
         self.assert_all_well(result, 40)
         self.assertEqual(len(result["config"]["url"]), 4)
+
+
+class TwoProcesses(LoadTest):
+    """A server of its own, over a memif pair."""
+
+    def test_what_one_sends_the_other_receives(self):
+        with tempfile.TemporaryDirectory() as folder:
+            socket, server_json = os.path.join(folder, "pair.sock"), os.path.join(folder, "server.json")
+            serve = [POLLUX, "serve", "http", "--port", f"memif:server,{socket}", "--ip", "198.18.0.2/24", "--hugepages", "off", "--json", server_json]
+            server = subprocess.Popen(serve, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                wait_for(lambda: os.path.exists(socket) or server.poll() is not None)
+                done, ours = load("http://198.18.0.2/", "--port", f"memif:client,{socket}", "--ip", "198.18.0.1/24", "--rate", "1k/s",
+                                  "--duration", "500ms", "--requests-per-connection", "2", "--secret-file", os.path.join(folder, "secret"))
+                self.assertIsNotNone(ours, done.stderr)
+            finally:
+                server.send_signal(signal.SIGINT)
+                server.wait(20)
+            with open(server_json) as file:
+                theirs = json.load(file)
+        self.assert_accounts_close(ours)
+        self.assertEqual((ours["totals"]["connections_completed"], ours["totals"]["responses"]), (500, 1000), done.stderr)
+        for totals, others in ((ours["totals"], theirs["totals"]), (theirs["totals"], ours["totals"])):
+            self.assertEqual(totals["bytes_sent"], others["bytes_received"])
+        self.assertEqual(ours["totals"]["requests"], theirs["totals"]["requests"])
 
 
 class Ports(LoadTest):

@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import time
 
 
 def interrupt_when_said(command, pattern):
@@ -21,3 +22,10 @@ def interrupt_when_said(command, pattern):
         process.kill()
         process.wait()
     return process.returncode
+
+
+def wait_for(condition, limit=20):
+    """Looks until it is so, or `limit` seconds have passed."""
+    end = time.monotonic() + limit
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
