@@ -97,6 +97,7 @@ class Fill {
   runtime::GroupOptions side(const std::string& port) const {
     runtime::GroupOptions group = session_.group_options(port);
     group.workers = 1;
+    group.shard.pages = Pages::kTouched;  // what is measured shall not wait for the kernel's zeros
     group.shard.max_connections = std::max(4 * options_.clients, 1024u);
     group.shard.max_half_open = std::max(4 * options_.clients, 1024u);
     group.shard.send_blocks = 64;
@@ -197,16 +198,11 @@ class Fill {
   bool fill() {
     if (!open_and_wait(std::min(kFirstLevel, wanted_))) return false;
     at_first_level_ = probe(wanted_ + spare() - PathProbe::kFresh);
-    const Table before = table();
-    const std::uint64_t resident = resident_bytes();
     if (!open_and_wait(wanted_)) return false;
-    const Table after = table();
-    filled_ = after;
-    if (after.entries > before.entries) {
-      resident_each_ = (static_cast<double>(resident_bytes()) - static_cast<double>(resident)) /
-                       static_cast<double>(after.entries - before.entries);
-    }
-    if (after.entries < wanted_) return true;  // the verdict says so
+    filled_ = table();
+    table_resident_ = holder_->call(
+        0, [](Shard<CloseAtOnce>& shard, CloseAtOnce&, Instant) { return shard.core().time_wait().resident(); });
+    if (filled_.entries < wanted_) return true;  // the verdict says so
     at_last_level_ = probe(wanted_ + spare() - 2 * PathProbe::kFresh);
     return true;
   }
@@ -363,6 +359,8 @@ class Fill {
   // Of the table's capacity, which is a little more than what was entered.
   double table_each() const { return static_cast<double>(filled_.bytes) / static_cast<double>(wanted_ + spare()); }
 
+  double resident_each() const { return static_cast<double>(table_resident_) / static_cast<double>(wanted_ + spare()); }
+
   static Json costs_json(const PathCosts& c) {
     return {{"find_hit_ns", c.find_hit}, {"find_miss_ns", c.find_miss}, {"open_ns", c.open},
             {"enter_ns", c.enter},       {"fin_again_ns", c.fin_again}, {"reuse_ns", c.reuse}};
@@ -383,7 +381,7 @@ class Fill {
       series.push_back({{"t_ns", (b.now - samples_.front().now).count()},
                         {"time_wait", b.entries},
                         {"connections_per_second", rate},
-                        {"resident_bytes", b.resident - std::min(b.resident, samples_.front().resident)}});
+                        {"resident_bytes", b.resident - std::min(b.resident, resident_at_first_)}});
     }
     Json met = Json::array();
     for (const Aim& aim : aims())
@@ -393,7 +391,7 @@ class Fill {
         {"entered", filled_.counters.entered},
         {"table_bytes", filled_.bytes},
         {"table_bytes_per_entry", table_each()},
-        {"resident_bytes_per_entry", resident_each_},
+        {"resident_bytes_per_entry", resident_each()},
         {"rates", std::move(rates)},
         {"costs", {{"at_10k", costs_json(at_first_level_)}, {"at_all", costs_json(at_last_level_)}}},
         {"expiry",
@@ -414,7 +412,7 @@ class Fill {
     std::vector<std::string> out;
     out.push_back(fmt::format("{:<12}{} in TIME-WAIT; table {}, {:.1f} B each; resident {:.1f} B each", "filled",
                               with_commas(filled_.entries), show_bytes(static_cast<double>(filled_.bytes)),
-                              table_each(), resident_each_));
+                              table_each(), resident_each()));
     for (const std::uint64_t level : levels())
       out.push_back(fmt::format("{:<12}{}/s at {} entries", "rate", show_count(rate_at(level)), with_commas(level)));
     out.push_back(fmt::format("{:<12}{:>10}{:>10}{:>12}{:>10}{:>12}{:>10}", "cost, ns", "find hit", "find miss",
@@ -449,7 +447,8 @@ class Fill {
   PathCosts at_first_level_;
   PathCosts at_last_level_;
   Table filled_;
-  double resident_each_ = 0;
+  std::uint64_t resident_at_first_ = resident_bytes();
+  std::size_t table_resident_ = 0;  // when all were in
   Expiry expiry_;
 };
 

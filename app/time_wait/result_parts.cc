@@ -201,7 +201,7 @@ void add_fill(TimeWaitParts& parts, const Json& fill) {
   against.lines.push_back({"each moment", points(fill.at("series"), "time_wait", "connections_per_second"), 1, false});
   against.lines.push_back({"median", points(fill.at("rates"), "entries", "connections_per_second"), 0, false});
   Chart memory{"Memory against occupancy",
-               "What the process has in memory more than before",
+               "What the process has in memory more than when it began: all is taken at start",
                kOccupancy,
                {"", Unit::kBytes},
                {},

@@ -2,8 +2,11 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <new>
+#include <vector>
 
 namespace pollux {
 namespace {
@@ -28,9 +31,18 @@ std::byte* map_aligned(std::size_t size) {
   return start + before;
 }
 
+// False: there is not so much memory.
+bool touch(std::byte* data, std::size_t size) {
+  if (madvise(data, size, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+  for (std::size_t at = 0; at < size; at += kPage)
+    *static_cast<volatile std::byte*>(data + at) = std::byte{0};  // before Linux 5.14
+  return true;
+}
+
 }  // namespace
 
-Memory::Memory(std::size_t bytes, Pages pages) : pages_{pages} {
+Memory::Memory(std::size_t bytes, Pages pages) : pages_{pages == Pages::kTouched ? Pages::kTransparent : pages} {
   if (bytes == 0) return;
   if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc{};
   if (pages_ == Pages::kReserved) {
@@ -44,6 +56,17 @@ Memory::Memory(std::size_t bytes, Pages pages) : pages_{pages} {
   data_ = size_ < kHugePage ? map(size_, 0) : map_aligned(size_);
   if (data_ == nullptr) throw std::bad_alloc{};
   if (pages_ == Pages::kTransparent && madvise(data_, size_, MADV_HUGEPAGE) != 0) pages_ = Pages::kOrdinary;
+  if (pages == Pages::kTouched && !touch(data_, size_)) {
+    munmap(data_, size_);
+    throw std::bad_alloc{};
+  }
+}
+
+std::size_t Memory::resident() const {
+  std::vector<unsigned char> pages((size_ + kPage - 1) / kPage);
+  if (data_ == nullptr || mincore(data_, size_, pages.data()) != 0) return 0;
+  return kPage * static_cast<std::size_t>(
+                     std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
 }
 
 Memory::~Memory() {

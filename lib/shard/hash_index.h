@@ -76,6 +76,7 @@ class HashIndex {
   std::uint32_t max_entries() const { return max_entries_; }
   // What was taken from the system.
   std::size_t bytes() const { return memory_.size(); }
+  std::size_t resident() const { return memory_.resident(); }
 
  private:
   struct alignas(64) Bucket {

@@ -178,6 +178,8 @@ class TimeWaitTable {
   std::uint32_t size_v6() const { return v6_.index.size(); }
   // What was taken from the system, rings and indices; and the IPv4 part of it for each of capacity_v4.
   std::size_t bytes() const { return v4_.bytes() + v6_.bytes(); }
+  // How much of that is in memory, as the kernel says; takes it milliseconds for gigabytes.
+  std::size_t resident() const { return v4_.resident() + v6_.resident(); }
   double bytes_per_entry_v4() const;
 
  private:
@@ -196,6 +198,7 @@ class TimeWaitTable {
     std::uint32_t youngest() const { return tail() == 0 ? slots - 1 : tail() - 1; }
     bool live(std::uint32_t position) const { return (at(position).flags & time_wait_detail::kLive) != 0; }
     std::size_t bytes() const { return records.size() + index.bytes(); }
+    std::size_t resident() const { return records.resident() + index.resident(); }
 
     std::uint32_t locate(const FlowKey& key, std::uint64_t hash) const {
       return index.find(hash, [&](std::uint32_t position) { return at(position).has(key); });

@@ -232,7 +232,7 @@ class TimeWait(unittest.TestCase):
         self.assertEqual((counters["evicted"], counters["refused_full"]), (0, 0))
         self.assertEqual(report["states"]["TIME-WAIT"], 0)
         self.assertLessEqual(counters["bytes_per_entry"], 40)
-        self.assertLess(fill["resident_bytes_per_entry"], 64)
+        self.assertAlmostEqual(fill["resident_bytes_per_entry"], fill["table_bytes_per_entry"], delta=0.1)  # touched at start
         self.assertGreaterEqual(fill["expiry"]["together"], 800_000)
         self.assertGreater(fill["expiry"]["connections_meanwhile"], 0)
         for at in ("at_10k", "at_all"):

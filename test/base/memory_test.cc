@@ -26,12 +26,26 @@ TEST_P(MemoryOn, IsZeroWritableAndAligned) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, MemoryOn, testing::Values(Pages::kOrdinary, Pages::kTransparent, Pages::kReserved));
+INSTANTIATE_TEST_SUITE_P(EveryKind, MemoryOn,
+                         testing::Values(Pages::kOrdinary, Pages::kTransparent, Pages::kTouched, Pages::kReserved));
 
 TEST(Memory, SizeIsWhatWasAskedForInWholePages) {
   EXPECT_EQ(Memory(1, Pages::kOrdinary).size(), 4096u);
   EXPECT_EQ(Memory(4096, Pages::kOrdinary).size(), 4096u);
   EXPECT_EQ(Memory(kHugePage + 1, Pages::kTransparent).size(), kHugePage + 4096);
+}
+
+TEST(Memory, WhatIsNotTouchedIsNotThere) {
+  const Memory memory{8 * kHugePage, Pages::kOrdinary};
+  EXPECT_EQ(memory.resident(), 0u);
+  memory.data()[5000] = std::byte{1};
+  EXPECT_EQ(memory.resident(), 4096u);
+  EXPECT_EQ(Memory().resident(), 0u);
+}
+
+TEST(Memory, WhatIsTouchedAtStartIsThereWhole) {
+  const Memory memory{2 * kHugePage + 1, Pages::kTouched};
+  EXPECT_EQ(memory.resident(), memory.size());
 }
 
 TEST(Memory, OfNothingIsNothing) {
