@@ -14,7 +14,10 @@
 #include "serve.h"
 #include "session.h"
 #include "signals.h"
+#include "stacktest/replay_command.h"
 #include "stacktest/script_command.h"
+#include "stacktest/sim_command.h"
+#include "stacktest/tap_command.h"
 #include "time_wait/time_wait.h"
 
 namespace pollux::app {
@@ -30,6 +33,9 @@ int run(const std::vector<std::string>& words) {
   if (line->command == Command::kReport) return report(line->options);
   if (line->command == Command::kCompare) return compare(line->options);
   if (line->command == Command::kScript) return stacktest_script(line->options);
+  if (line->command == Command::kReplay) return stacktest_replay(line->options);
+  if (line->command == Command::kSim) return stacktest_sim(line->options);
+  if (line->command == Command::kTap) return stacktest_tap(line->options);
   Signals signals;
   switch (line->command) {
     case Command::kDemo:
@@ -49,6 +55,9 @@ int run(const std::vector<std::string>& words) {
     case Command::kReport:
     case Command::kCompare:
     case Command::kScript:
+    case Command::kSim:
+    case Command::kReplay:
+    case Command::kTap:
       break;  // they measure nothing, and ^C may end them
   }
   unreachable();

@@ -22,6 +22,12 @@ SetResult put(const Expected<Value, std::string>& value, Into& into) {
   return {};
 }
 
+inline SetResult put_text(std::string_view text, std::string& into) {
+  if (text.empty()) return unexpected(std::string{"an empty value"});
+  into = text;
+  return {};
+}
+
 // A count (or a size) that must lie between two others.
 template <std::unsigned_integral Into>
 SetResult put_within(const Expected<std::uint64_t, std::string>& value, std::uint64_t low, std::uint64_t high,

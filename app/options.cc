@@ -12,6 +12,7 @@
 #include "load/load_options.h"
 #include "option_values.h"
 #include "runtime/ports.h"
+#include "stacktest/stacktest_options.h"
 
 namespace pollux::app {
 namespace {
@@ -23,8 +24,6 @@ constexpr Choice<dpdk::HugePages> kHugePages[] = {
 constexpr Choice<ChecksumMode> kChecksums[] = {
     {"hw", ChecksumMode::kHardware}, {"sw", ChecksumMode::kSoftware}, {"trust", ChecksumMode::kTrust}};
 constexpr Choice<CloseBy> kCloseBy[] = {{"server", CloseBy::kServer}, {"client", CloseBy::kClient}};
-constexpr Choice<IpFamily> kFamilies[] = {
-    {"both", IpFamily::kBoth}, {"ipv4", IpFamily::kIpv4}, {"ipv6", IpFamily::kIpv6}};
 constexpr Choice<runtime::IdlePolicy> kIdle[] = {{"auto", runtime::IdlePolicy::kAuto},
                                                  {"spin", runtime::IdlePolicy::kSpin},
                                                  {"pause", runtime::IdlePolicy::kPause},
@@ -222,9 +221,7 @@ Json show_tcp(const Options& o) {
 
 template <auto kMember>
 SetResult set_text(Options& o, std::string_view text) {
-  if (text.empty()) return unexpected(std::string{"an empty value"});
-  o.*kMember = text;
-  return {};
+  return put_text(text, o.*kMember);
 }
 template <auto kMember>
 Json show_text(const Options& o) {
@@ -279,7 +276,7 @@ Json show_modes(const Options& o) {
 
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
 constexpr unsigned kServe = 2 | 4 | 8 | 16;
-constexpr unsigned kStackTest = bit(Command::kScript);
+constexpr unsigned kStackTest = bit(Command::kScript) | bit(Command::kSim) | bit(Command::kReplay) | bit(Command::kTap);
 constexpr unsigned kOnPorts = kServe | bit(Command::kLoad);
 constexpr unsigned kOnResults = bit(Command::kReport) | bit(Command::kCompare);
 constexpr unsigned kScenarios =
@@ -345,8 +342,8 @@ constexpr std::array kOptions{
                  return put_within(parse_count(text), 1, 1u << 28, o.shard.max_connections);
                },
                [](const Options& o) { return Json(o.shard.max_connections); }},
-    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)", kEvery, true,
-               set_tcp, show_tcp},
+    OptionSpec{"set", 0, "tcp.KEY=VALUE", "a setting of TCP; repeatable (see `pollux --help tcp`)",
+               kEvery | bit(Command::kReplay), true, set_tcp, show_tcp},
     OptionSpec{"seed", 0, "N",
                "keys and all random choices follow from it: a run to be repeated, not for the open net; default: from "
                "the kernel",
@@ -406,18 +403,6 @@ constexpr std::array kOptions{
                [](Options& o, std::string_view text) { return put(parse_percent(text), o.max_regress.emplace()); },
                [](const Options& o) { return o.max_regress ? Json(*o.max_regress) : Json(nullptr); }},
 
-    OptionSpec{"script", 0, "FILE|DIR", "a script, or a directory with *.pkt in it; --script may be left out",
-               kStackTest, true,
-               [](Options& o, std::string_view text) {
-                 o.files.emplace_back(text);
-                 return SetResult{};
-               },
-               show_member<&Options::files>, "", true},
-    OptionSpec{"family", 0, "both|ipv4|ipv6", "the families that scripts are run with", kStackTest, false,
-               [](Options& o, std::string_view text) { return put_choice(text, kFamilies, o.family); },
-               [](const Options& o) { return Json(word_of(o.family, kFamilies)); }},
-    OptionSpec{"captures", 0, "DIR", "write what was on the wire of a script that fails to DIR/NAME.FAMILY.pcap",
-               kStackTest, false, set_text<&Options::captures>, show_text<&Options::captures>},
     OptionSpec{"entries", 0, "N", "connections to put into TIME-WAIT", bit(Command::kTimeWaitFill), false,
                [](Options& o, std::string_view text) {
                  return put_within(parse_count(text), 10'000, 1'000'000'000, o.time_wait.entries);
@@ -569,7 +554,8 @@ std::string OptionSpec::key() const {
 std::span<const OptionSpec> option_table() {
   static const std::vector<OptionSpec> kTable = [] {
     std::vector<OptionSpec> table{kOptions.begin(), kOptions.end()};
-    table.insert(table.end(), load_option_rows().begin(), load_option_rows().end());
+    for (const auto rows : {load_option_rows(), stacktest_option_rows()})
+      table.insert(table.end(), rows.begin(), rows.end());
     return table;
   }();
   return kTable;

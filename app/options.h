@@ -14,6 +14,9 @@
 #include "load/settings.h"
 #include "runtime/options.h"
 #include "shard/shard_config.h"
+#include "stacktest/replay/compare.h"
+#include "stacktest/replay/replayer.h"
+#include "stacktest/sim/world.h"
 #include "tcp/config.h"
 #include "time/instant.h"
 #include "time_wait/model.h"
@@ -29,6 +32,9 @@ enum class Command : unsigned {
   kChargen = 16,
   kScript = 32,
   kLoad = 64,
+  kSim = 128,
+  kReplay = 256,
+  kTap = 512,
   kTimeWaitModel = 1u << 20,
   kTimeWaitFill = 1u << 21,
   kTimeWaitChurn = 1u << 22,
@@ -48,6 +54,22 @@ struct TimeWaitOptions {
   double rate = 0;                  // connections/s; 0: as many as can be
   std::vector<TimeWaitMode> modes;  // empty: all
   Alternatives alternatives;
+};
+
+// What `stacktest sim` runs.
+struct SimSettings {
+  sim::World world;        // but for its seed
+  bool all_peers = false;  // instead of the world's, by seed
+  std::optional<std::uint64_t> seeds;
+};
+
+// What `stacktest replay` feeds to the stack, and what it expects of it.
+struct ReplayOptions {
+  stacktest::ReplaySettings settings;  // but for TCP's and the seed
+  std::uint64_t connection = 1;        // of the capture, 1 is the first
+  std::string expect;                  // capture files; empty: none
+  std::string out;
+  stacktest::Strictness strictness = stacktest::Strictness::kPackets;
 };
 
 // Everything the user may choose, as resolved from the file and the command line.
@@ -94,6 +116,10 @@ struct Options {
   std::vector<std::string> files;  // scripts, and directories of them
   IpFamily family = IpFamily::kBoth;
   std::string captures;  // a directory; empty: none are written
+  SimSettings sim;
+  ReplayOptions replay;
+  std::string tests;  // the directory of the interop suite; empty: the one beside the program
+  bool keep = false;
 
   LoadSettings load;
   bool ports_given = false;  // the ephemeral ones

@@ -36,6 +36,9 @@ Service service_of(Command command) {
     case Command::kReport:
     case Command::kCompare:
     case Command::kScript:
+    case Command::kSim:
+    case Command::kReplay:
+    case Command::kTap:
     case Command::kLoad:
     case Command::kTimeWaitModel:
     case Command::kTimeWaitFill:
@@ -209,6 +212,9 @@ int serve(Command command, const Options& given, Signals& signals) {
     case Command::kReport:
     case Command::kCompare:
     case Command::kScript:
+    case Command::kSim:
+    case Command::kReplay:
+    case Command::kTap:
     case Command::kLoad:
     case Command::kTimeWaitModel:
     case Command::kTimeWaitFill:

@@ -11,7 +11,7 @@ void Flow::map_sack(Packet& packet, std::uint32_t offset) const {
 
 // What the peer sends: its own numbers, those it acknowledges, and the timestamp it echoes.
 void Flow::to_live(Packet& packet) const {
-  packet.seq += kPeerOffset;
+  packet.seq += peer_offset_;
   if (packet.has(kAck)) packet.ack += local_offset_;
   map_sack(packet, local_offset_);
   for (TcpOption& o : packet.options) {
@@ -24,8 +24,8 @@ void Flow::to_live(Packet& packet) const {
 
 void Flow::to_script(Packet& packet) const {
   packet.seq -= local_offset_;
-  if (packet.has(kAck)) packet.ack -= kPeerOffset;
-  map_sack(packet, 0u - kPeerOffset);
+  if (packet.has(kAck)) packet.ack -= peer_offset_;
+  map_sack(packet, 0u - peer_offset_);
   for (TcpOption& o : packet.options) {
     if (o.kind != option::kTimestamps || o.data.size() != 8 || !first_timestamp_) continue;
     set_number_at(o, 0, number_at(o, 0) - first_timestamp_->second + first_timestamp_->first);

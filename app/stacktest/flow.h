@@ -20,7 +20,9 @@ class Flow {
  public:
   static constexpr std::uint32_t kPeerOffset = 0xffffff00;
 
-  Flow(std::uint16_t local, std::uint16_t remote) : local_port{local}, remote_port{remote} {}
+  // `peer_offset`: what is added to the peer's numbers on the wire.
+  Flow(std::uint16_t local, std::uint16_t remote, std::uint32_t peer_offset = kPeerOffset)
+      : local_port{local}, remote_port{remote}, peer_offset_{peer_offset} {}
 
   // The stack's SYN, which the script expects with `script_seq`.
   void learn_local(std::uint32_t live_seq, std::uint32_t script_seq) {
@@ -55,6 +57,7 @@ class Flow {
  private:
   void map_sack(Packet& packet, std::uint32_t offset) const;
 
+  std::uint32_t peer_offset_;
   std::uint32_t local_offset_ = 0;
   bool local_known_ = false;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> first_timestamp_;  // script, live

@@ -68,9 +68,15 @@ struct Packet {
 // went the other way.
 std::vector<std::byte> to_bytes(const Packet& packet);
 
+enum class Checksums : std::uint8_t { kVerified, kIgnored };
+
 // Reads what the stack has sent. The error says what no packet may be: a wrong checksum or length, options that do not
 // end where they should, padding other than zero, a reserved bit.
-Expected<Packet, std::string> read_packet(std::span<const std::byte> bytes);
+Expected<Packet, std::string> read_packet(std::span<const std::byte> bytes, Checksums checksums = Checksums::kVerified);
+
+// An Ethernet frame with the packet, for captures. The addresses are made up, those of two hosts; `turned`: from the
+// second to the first.
+std::vector<std::byte> on_ethernet(std::span<const std::byte> packet, bool turned);
 
 // "P. 1:1001(1000) ack 1 win 257 <nop,nop,TS val 100 ecr 5>": what a script would say.
 std::string to_line(const Packet& packet);

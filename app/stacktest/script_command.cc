@@ -51,7 +51,7 @@ void complain(const std::string& path, const Position& at, std::string_view what
   say(stdout, "{}:{}:{}: {}\n", path, at.line, at.column, what);
 }
 
-// Beside a failure: what was on the wire. Addresses of the link are made up.
+// Beside a failure: what was on the wire.
 std::string write_capture(const std::string& folder, const std::string& path, Family family,
                           const std::vector<stacktest::LoggedPacket>& packets) {
   const std::string stem = std::filesystem::path{path}.stem().string();
@@ -59,15 +59,7 @@ std::string write_capture(const std::string& folder, const std::string& path, Fa
   auto writer = PcapWriter::create(file);
   if (!writer) return writer.error();
   for (const stacktest::LoggedPacket& packet : packets) {
-    std::vector<std::byte> frame(12);
-    frame[0] = frame[6] = std::byte{2};
-    frame[packet.received ? 5 : 11] = std::byte{1};
-    frame[packet.received ? 11 : 5] = std::byte{2};
-    const bool v4 = family == Family::kIpv4;
-    frame.push_back(std::byte{v4 ? std::uint8_t{0x08} : std::uint8_t{0x86}});
-    frame.push_back(std::byte{v4 ? std::uint8_t{0x00} : std::uint8_t{0xdd}});
-    frame.insert(frame.end(), packet.bytes.begin(), packet.bytes.end());
-    writer->write(packet.at, frame);
+    writer->write(packet.at, stacktest::on_ethernet(packet.bytes, packet.received));
   }
   return writer->flush() ? file : "it could not be written: " + file;
 }

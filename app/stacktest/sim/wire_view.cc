@@ -43,6 +43,15 @@ std::uint16_t tcp_sum(std::span<const std::byte> addresses, std::span<const std:
   return sum16(tcp, pseudo);
 }
 
+// The IP header's length, after the frame's has changed.
+void mend_lengths(std::span<std::byte> frame) {
+  if (u16(frame, 12) == 0x0800) {
+    put16(frame, kEthernet + 2, static_cast<std::uint16_t>(frame.size() - kEthernet));
+  } else {
+    put16(frame, kEthernet + 4, static_cast<std::uint16_t>(frame.size() - kEthernet - kV6));
+  }
+}
+
 bool read_options(std::span<const std::byte> o, WireView& view, std::string& complaint) {
   const auto wrong = [&](const char* what) {
     complaint = what;
@@ -191,16 +200,30 @@ void set_ack(std::span<std::byte> frame, const WireView& view, std::uint32_t ack
 void set_flags(std::span<std::byte> frame, const WireView& view, std::uint8_t flags) {
   frame[view.tcp_offset + 13] = static_cast<std::byte>(flags);
 }
+void set_wnd(std::span<std::byte> frame, const WireView& view, std::uint16_t wnd) {
+  put16(frame, view.tcp_offset + 14, wnd);
+}
 
 std::vector<std::byte> headers_only(std::span<const std::byte> frame, const WireView& view) {
   std::vector<std::byte> out(frame.begin(), frame.end() - static_cast<std::ptrdiff_t>(view.text.size()));
+  mend_lengths(out);
+  mend_checksums(out);
+  return out;
+}
+
+std::vector<std::byte> with_sack(std::span<const std::byte> frame, const WireView& view, std::uint32_t left,
+                                 std::uint32_t right) {
+  std::vector<std::byte> out(frame.begin(), frame.end());
+  const std::size_t at = out.size();
+  out.resize(at + 12, std::byte{1});  // two NOPs first
   const std::span<std::byte> bytes{out};
-  if (u16(bytes, 12) == 0x0800) {
-    put16(bytes, kEthernet + 2, static_cast<std::uint16_t>(out.size() - kEthernet));
-  } else {
-    put16(bytes, kEthernet + 4, static_cast<std::uint16_t>(out.size() - kEthernet - kV6));
-  }
-  mend_checksums(bytes);
+  bytes[at + 2] = std::byte{5};
+  bytes[at + 3] = std::byte{10};
+  put32(bytes, at + 4, left);
+  put32(bytes, at + 8, right);
+  bytes[view.tcp_offset + 12] = static_cast<std::byte>(u8(bytes, view.tcp_offset + 12) + (3 << 4));
+  mend_lengths(out);
+  mend_checksums(out);
   return out;
 }
 

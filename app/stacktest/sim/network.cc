@@ -1,8 +1,6 @@
 #include "network.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
 #include "base/siphash.h"
 
@@ -30,12 +28,6 @@ FlowKey turned(const FlowKey& key) { return {key.remote, key.local, key.remote_p
 
 bool later(Instant a, std::uint64_t na, Instant b, std::uint64_t nb) { return a != b ? a > b : na > nb; }
 
-std::string seconds(Duration d) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6f", std::chrono::duration<double>(d).count());
-  return text;
-}
-
 }  // namespace
 
 // --- Making ---
@@ -52,8 +44,12 @@ Network::Network(NetworkConfig config)
     return cut_[way == LinkDirection::kLeftToRight ? 0 : 1];
   });
   for (int host = 0; host < 2; ++host) make_host(host);
-  if (const char* path = std::getenv("TEST_PCAP")) {
-    if (auto writer = PcapWriter::create(path)) capture_ = std::move(*writer);
+  if (config_.capture.empty()) return;
+  auto writer = PcapWriter::create(config_.capture);
+  if (writer) {
+    capture_ = std::move(*writer);
+  } else {
+    fail(writer.error());
   }
 }
 
@@ -81,7 +77,8 @@ ShardConfig Network::shard_config(int host) const {
   config.tcp = config_.tcp[static_cast<std::size_t>(host)];
   config.addresses = {{{address(host, true), 24}}, {{address(host, false), 64}}};
   config.mac = MacAddress{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(host + 1)}};
-  Random keys{config_.seed * 2 + static_cast<std::uint64_t>(host)};
+  const std::uint64_t starts = hosts_[static_cast<std::size_t>(host)].starts;
+  Random keys{config_.seed * 2 + static_cast<std::uint64_t>(host) + (starts << 48)};
   for (HashKey* key : {&config.keys.flow, &config.keys.isn, &config.keys.timestamp}) *key = {keys(), keys()};
   config.keys.random_seed = keys();
   config.max_connections = 256;
@@ -116,23 +113,66 @@ void Network::make_host(int host) {
         log(static_cast<std::uint64_t>(host) + 3, frame);
         oracle_.delivered(host, frame, now_);
       },
-      // A stranger's guess may hit by chance, and be believed; here it never does.
-      [this](std::span<const std::byte> frame) {
-        const auto forged = injected_.empty() ? injected_.end() : injected_.find(siphash13(kLogKey, frame));
-        if (forged == injected_.end()) return false;
-        injected_.erase(forged);
-        return oracle_.reset_hits(frame) && guesses_never_hit_;
-      });
+      [this, host](std::span<const std::byte> frame) { return is_lost(host, frame); });
   oracle_.set_limits(host, {config.mtu, config.tcp.receive_buffer});
-  if (config.held_segments < 1024) oracle_.excuse_late_acks(host);  // text behind a hole may have to go again
   hosts_[h].app = std::make_unique<SimApp>(*this, host);
-  hosts_[h].shard = std::make_unique<SimShard>(config, *hosts_[h].app, now_);
   hosts_[h].burst.resize(config_.burst[h]);
-  hosts_[h].snd_nxt.resize(config.max_connections);
+  start(host);
+}
+
+void Network::start(int host) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  const ShardConfig config = shard_config(host);
+  if (config.held_segments < 1024) oracle_.excuse_late_acks(host);  // text behind a hole may have to go again
+  h.shard = std::make_unique<SimShard>(config, *h.app, now_);
+  h.snd_nxt.resize(config.max_connections);
+  h.acknowledged.resize(config.max_connections);
+  ++h.starts;
   ListenSpec listen;
   listen.port = kPort;
   listen.backlog = config_.backlog;
-  if (!hosts_[h].shard->listen(listen)) fail("LISTEN was refused");
+  if (!h.shard->listen(listen)) fail("LISTEN was refused");
+}
+
+void Network::restart(int host) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  h.shard.reset();
+  h.received_before = h.device->received();
+  oracle_.excuse_late_acks(host);
+  for (const auto& flow : flows_) {
+    for (Side& side : flow->sides) {
+      const bool begun = side.opened || side.id != ConnId{};
+      if (side.host != host || side.closed || !begun) continue;
+      side.closed = true;
+      side.reason = tcp::Reason::kReset;
+      side.id = {};
+    }
+  }
+  start(host);
+}
+
+bool Network::is_lost(int host, std::span<const std::byte> frame) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  WireView view;
+  std::string complaint;
+  if (h.hostile && look(frame, view, complaint) == Sight::kTcp && h.hostile->keeps(view)) return true;
+  // A stranger's guess may hit by chance, and be believed; here it never does.
+  const auto forged = injected_.empty() ? injected_.end() : injected_.find(siphash13(kLogKey, frame));
+  if (forged == injected_.end()) return false;
+  injected_.erase(forged);
+  return oracle_.reset_hits(frame) && guesses_never_hit_;
+}
+
+void Network::set_hostile(int host, std::unique_ptr<Hostile> hostile) {
+  Host& h = hosts_[static_cast<std::size_t>(host)];
+  h.hostile = std::move(hostile);
+  if (!h.hostile) return h.device->speak_through({});
+  h.device->speak_through([&h](std::span<const std::byte> frame) -> Hostile::Frames {
+    WireView view;
+    std::string complaint;
+    if (look(frame, view, complaint) != Sight::kTcp) return {{frame.begin(), frame.end()}};
+    return h.hostile->instead_of(frame, view);
+  });
 }
 
 // --- Flows ---
@@ -254,48 +294,6 @@ std::optional<Stream> Network::stream_of(const WireView& v) {
   return flow->sides[flow->key == key ? 0 : 1].stream;
 }
 
-// Whether both FINs were taken and TIME-WAIT is over; the application may not have read everything yet, and hear of the
-// end later.
-bool Network::is_finished(const Side& side) const {
-  if (side.closed) return side.reason == tcp::Reason::kFinished;
-  const ShardCore& there = core(side.host);
-  const std::uint32_t index = there.find(side.id);
-  return index != ShardCore::kNone && there.tcb(index).state() == tcp::State::kClosed &&
-         there.tcb(index).reason() == tcp::Reason::kFinished;
-}
-
-// What an application may be told at the end, by what both sides did.
-void Network::judge_end(const Side& side) {
-  const Flow& flow = *side.flow;
-  const Side& peer = side.peer();
-  const std::string who = " (flow " + std::to_string(flow.number) + ", side " + std::to_string(side.index) + ", " +
-                          std::to_string(side.received) + " of " + std::to_string(peer.sent) + " received, reason " +
-                          std::to_string(static_cast<int>(side.reason)) + ")";
-  switch (side.reason) {
-    case tcp::Reason::kNone:
-      return fail("over for no reason" + who);
-    case tcp::Reason::kFinished:
-      if (!side.eof || !side.shut || side.received != peer.sent) fail("finished before everything was there" + who);
-      return;
-    case tcp::Reason::kAborted:
-      if (!side.rude) fail("aborted, which nobody asked for" + who);
-      return;
-    case tcp::Reason::kReset: {
-      // The peer may be gone for good: then its last acknowledgment was lost, and we have everything.
-      const bool peer_done = is_finished(peer) && side.eof && side.shut;
-      if (!peer.rude && !side.rude && !peer_done && !flow.may_fail) fail("reset, which nobody asked for" + who);
-      return;
-    }
-    case tcp::Reason::kRefused:
-      if (!flow.may_fail) fail("refused" + who);
-      return;
-    case tcp::Reason::kTimedOut:
-    case tcp::Reason::kUnreachable:
-      if (!flow.may_fail) fail("given up" + who);
-      return;
-  }
-}
-
 // --- Time ---
 
 void Network::at(Instant when, std::function<void()> what) {
@@ -396,10 +394,12 @@ void Network::turn(int host) {
   Host& h = hosts_[static_cast<std::size_t>(host)];
   h.device->begin_turn();
   oracle_.begin_turn(host, now_);
+  note_before_receive(host);
   const std::size_t n = h.device->receive(h.burst);
   const auto received = std::span{h.burst}.first(n);
   h.shard->receive(received, now_);
   h.device->recycle(received);
+  check_growth(host);
   h.shard->run_timers(now_, kTimerBudget);
   check_timers(host);
   excuse_what_may_be(host);
@@ -408,109 +408,6 @@ void Network::turn(int host) {
   excuse_what_may_be(host);  // what was meant for a neighbour that does not answer is known only now
   check_connections(host);
   oracle_.end_turn(host, h.shard->has_output());
-}
-
-// Text that came and was not taken is not acknowledged, which the oracle cannot know.
-void Network::excuse_what_may_be(int host) {
-  const tcp::Counters& tcp = core(host).tcp_counters();
-  const ShardCounters& shard = core(host).counters();
-  const auto count = [&](tcp::Verdict v) { return tcp.verdicts[static_cast<std::size_t>(v)]; };
-  // No memory; or an old timestamp, which late segments have when a retransmission overtakes them (RFC 7323, 5.3).
-  const bool not_taken = count(tcp::Verdict::kNoMemory) + count(tcp::Verdict::kPaws) > 0;
-  const bool not_sent = shard.replies_dropped + shard.unreachable_neighbour > 0 || core(host).waits_for_neighbour();
-  if (not_taken || not_sent || shard.table_full > 0) oracle_.excuse_late_acks(host);
-  if (shard.unreachable_neighbour > 0) oracle_.excuse_unseen_segments(host);
-}
-
-// --- Checks ---
-
-void Network::fail(std::string what) {
-  if (failures_.size() < 10) failures_.push_back("at " + seconds(now_ - config_.start) + " s: " + std::move(what));
-}
-
-// No timer is late, and none will be slept through.
-void Network::check_timers(int host) {
-  SimShard& s = shard(host);
-  const ShardCore& core = s.core();
-  const std::optional<Instant> next = s.next_due(now_);
-  core.for_each([&](std::uint32_t index) {
-    const std::optional<Instant> due = core.tcb(index).next_deadline(now_);
-    if (!due) return;
-    if (*due + 1ms < now_) fail("a timer did not come up: " + pollux::to_string(core.tcb(index).key()));
-    if (!next || *due + 1ms < *next)
-      fail("a deadline that nobody will wake for: " + pollux::to_string(core.tcb(index).key()));
-  });
-}
-
-void Network::note_before_transmit(int host) {
-  Host& h = hosts_[static_cast<std::size_t>(host)];
-  const ShardCore& core = h.shard->core();
-  core.for_each([&](std::uint32_t index) { h.snd_nxt[index] = core.tcb(index).snd().nxt; });
-}
-
-void Network::check_connections(int host) {
-  Host& h = hosts_[static_cast<std::size_t>(host)];
-  ShardCore& core = h.shard->core();
-  core.for_each([&](std::uint32_t index) {
-    const tcp::Tcb& tcb = core.tcb(index);
-    if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
-    // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow.
-    // A FIN alone does not wait for cwnd.
-    const bool advanced = h.snd_nxt[index] + 1 < tcb.snd().nxt && tcp::synchronized(tcb.state());
-    if (advanced && tcb.flight_size() > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
-      fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
-    }
-    // Something that must be answered keeps a timer.
-    const bool waits = tcb.snd().una != tcb.snd().nxt || tcb.unsent(core.env()) > 0;
-    if (tcb.state() != tcp::State::kClosed && waits && !tcb.wants_to_transmit() && !tcb.next_deadline(now_)) {
-      fail("something is outstanding and no timer runs: " + pollux::to_string(tcb.key()));
-    }
-  });
-}
-
-std::size_t Network::connections() const {
-  std::size_t n = 0;
-  for (const Host& host : hosts_) {
-    const ShardCore& core = host.shard->core();
-    n += core.connections() + core.half_open().size() + core.time_wait().size();
-  }
-  return n;
-}
-
-void Network::check_nothing_left() {
-  for (int host = 0; host < 2; ++host) {
-    ShardCore& core = shard(host).core();
-    const auto none = [&](std::size_t n, const char* of) {
-      if (n != 0) fail("host " + std::to_string(host) + " has " + std::to_string(n) + " left: " + of);
-    };
-    none(core.connections(), "TCBs");
-    none(core.half_open().size(), "half-open records");
-    none(core.time_wait().size(), "TIME-WAIT records");
-    none(core.ports().total().in_use, "ports in use");
-    none(core.ports().total().in_time_wait, "ports in TIME-WAIT");
-    none(core.stores().transmissions.size(), "transmissions");
-    none(core.stores().slices.slices.size(), "slices");
-    none(core.stores().slices.blocks.size(), "blocks");
-    none(core.stores().queues.size(), "receive queues");
-    none(core.stores().held.size(), "held segments");
-    const tcp::Counters& tcp = core.tcp_counters();
-    for (const std::int64_t state : tcp.states)
-      none(static_cast<std::size_t>(state), "connections in a state, as counted");
-    // Every frame and every segment is accounted for.
-    const ShardCounters& shard = core.counters();
-    std::uint64_t verdicts = shard.no_listener + shard.backlog_full + shard.half_open_full;
-    for (const std::uint64_t v : tcp.verdicts) verdicts += v;
-    // A SYN that would have ended TIME-WAIT had there been room counts twice.
-    const std::uint64_t reopened = tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kReopen)];
-    if (verdicts < tcp.segments_received || verdicts > tcp.segments_received + reopened) {
-      fail(std::to_string(tcp.segments_received) + " segments were received, but " + std::to_string(verdicts) +
-           " verdicts");
-    }
-    if (shard.rx_frames != device(host).received()) fail("frames received do not add up");
-    const TimeWaitTable::Counters& tw = core.time_wait().counters();
-    if (tw.entered != tw.expired + tw.reused + tw.evicted) fail("TIME-WAIT's counters do not add up");
-  }
-  if (link_.outstanding() != 0) fail(std::to_string(link_.outstanding()) + " packets are still out");
 }
 
 // --- The wire ---
@@ -525,6 +422,7 @@ void Network::heal() {
     faults.no_frame = 0;
     faults.corrupt = 0;
     device(host).set_faults(faults);
+    if (Hostile* hostile = hosts_[static_cast<std::size_t>(host)].hostile.get()) hostile->repent();
   }
 }
 

@@ -81,7 +81,10 @@ bool SimDevice::damage(std::span<std::byte> frame) {
 }
 
 TxFrame SimDevice::allocate(std::uint32_t size) {
-  if (random_.chance(faults_.no_frame)) return {};
+  ++asked_for_;
+  const bool refused = faults_.no_frames_from != 0 && asked_for_ >= faults_.no_frames_from &&
+                       asked_for_ - faults_.no_frames_from < faults_.no_frames;
+  if (random_.chance(faults_.no_frame) || refused) return {};
   return end_.allocate(size);
 }
 
@@ -95,7 +98,15 @@ void SimDevice::send(TxFrame frame, std::uint32_t size, const TxOffload& offload
 
 void SimDevice::pass_on(TxFrame frame, std::uint32_t size) {
   on_sent_({frame.data, size});
-  end_.send(frame, size, {});
+  if (!speaker_) return end_.send(frame, size, {});
+  for (const std::vector<std::byte>& other : speaker_({frame.data, size})) {
+    const auto length = static_cast<std::uint32_t>(other.size());
+    const TxFrame out = end_.allocate(length);
+    if (!out) continue;
+    std::copy(other.begin(), other.end(), out.data);
+    end_.send(out, length, {});
+  }
+  end_.discard(frame);
 }
 
 // What a NIC does with TSO.

@@ -63,9 +63,14 @@ void mend_checksums(std::span<std::byte> frame);
 void set_seq(std::span<std::byte> frame, const WireView& view, std::uint32_t seq);
 void set_ack(std::span<std::byte> frame, const WireView& view, std::uint32_t ack);
 void set_flags(std::span<std::byte> frame, const WireView& view, std::uint8_t flags);
+void set_wnd(std::span<std::byte> frame, const WireView& view, std::uint16_t wnd);
 
 // The frame without its text.
 std::vector<std::byte> headers_only(std::span<const std::byte> frame, const WireView& view);
+
+// The frame, which has no text and room for 12 bytes of options more, with a SACK block (RFC 2018, 3).
+std::vector<std::byte> with_sack(std::span<const std::byte> frame, const WireView& view, std::uint32_t left,
+                                 std::uint32_t right);
 
 // "client 198.18.0.1:1000 > 198.18.0.2:80 S 100(0) ack 0 win 65535".
 std::string to_string(const WireView& view);

@@ -17,6 +17,7 @@
 #include "device/impaired_link.h"
 #include "device/pcap_writer.h"
 #include "flow.h"
+#include "hostile.h"
 #include "rules.h"
 #include "shard/shard.h"
 #include "sim_app.h"
@@ -42,6 +43,7 @@ struct NetworkConfig {
   Instant start{std::chrono::hours{24 * 49} + std::chrono::hours{17}};  // the milliseconds wrap a quarter hour later
   std::function<void(ShardConfig&, int host)> shard;
   std::uint32_t backlog = 1024;
+  std::string capture;  // a pcap file of what is sent; empty: none
 };
 
 class Network;
@@ -125,6 +127,10 @@ class Network {
   void inject(int host, std::span<const std::byte> frame);
   // Forged resets that name the right number are lost on the way.
   void let_no_guess_hit() { guesses_never_hit_ = true; }
+  // From now on `hostile` speaks for the host and hears for it; null: the host itself does.
+  void set_hostile(int host, std::unique_ptr<Hostile> hostile);
+  // The host loses all it knows, and starts again: its connections are gone without a word.
+  void restart(int host);
   // The flow that a segment belongs to; null if there is none.
   Flow* flow_of(const WireView& view);
   // Frames that were sent so far, newest last; kept only after keep_frames(). What was injected is not among them.
@@ -169,12 +175,23 @@ class Network {
   void pump(Conn conn, Side& side) { hosts_[static_cast<std::size_t>(side.host)].app->pump(conn, side); }
 
  private:
+  // What the bound on the growth of cwnd follows from.
+  struct Acknowledged {
+    std::uint32_t generation = 0;
+    bool synchronized = false;  // before that cwnd is not set yet
+    SeqNum una;
+    tcp::Congestion congestion;
+  };
   struct Host {
     std::unique_ptr<SimDevice> device;
     std::unique_ptr<SimApp> app;
     std::unique_ptr<SimShard> shard;
+    std::unique_ptr<Hostile> hostile;
+    std::uint64_t starts = 0;
+    std::uint64_t received_before = 0;  // frames, by those of its shards that are gone
     std::vector<Packet> burst;
-    std::vector<SeqNum> snd_nxt;  // by TCB, before transmit
+    std::vector<SeqNum> snd_nxt;             // by TCB, before transmit
+    std::vector<Acknowledged> acknowledged;  // by TCB, before receive
   };
   struct Due {
     Instant when;
@@ -185,6 +202,8 @@ class Network {
   ShardConfig shard_config(int host) const;
   LinkConfig link_config() const;
   void make_host(int host);
+  void start(int host);
+  bool is_lost(int host, std::span<const std::byte> frame);
   std::optional<Instant> next_event(bool ignore_idle) const;
   void step(Instant to);
   void turn(int host);
@@ -193,6 +212,8 @@ class Network {
   bool is_finished(const Side& side) const;
   void check_timers(int host);
   void check_connections(int host);
+  void note_before_receive(int host);
+  void check_growth(int host);
   void note_before_transmit(int host);
   void log(std::uint64_t tag, std::span<const std::byte> bytes);
   std::optional<Stream> stream_of(const WireView& view);
