@@ -32,7 +32,7 @@ def run_file(path, words, tally):
     """Runs one file's tests and prints a line for each as it ends. Returns its exit code."""
     command = [NETNS, sys.executable, path] + [part for word in words for part in ("-k", word)]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    output, current, began = [], None, time.monotonic()
+    output, current, began, named = [], None, time.monotonic(), False
     for line in child.stdout:
         output.append(line)
         if found := NAME.match(line):
@@ -41,6 +41,9 @@ def run_file(path, words, tally):
         if current is None or verdict is None:
             continue
         what = verdict.group(1)
+        if not named:
+            print(os.path.basename(path).removeprefix("test_").removesuffix(".py"))
+            named = True
         print(f"  {current.group(2)}: {shown(current.group(1))} ... {what}  {time.monotonic() - began:.1f} s", flush=True)
         tally.passed += what == "ok"
         tally.skipped += what.startswith("skipped")
@@ -58,7 +61,6 @@ def main(words):
     began = time.monotonic()
     codes = []
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
-        print(os.path.basename(path).removeprefix("test_").removesuffix(".py"), flush=True)
         codes.append(run_file(path, words, tally))
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped in {time.monotonic() - began:.0f} s")
     if tally.failed:

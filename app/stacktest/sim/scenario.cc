@@ -204,8 +204,8 @@ class Scenario {
       auto [client, server] = random_plans(random_, troubles_);
       if (troubles_.has(Trouble::kManyFlows)) limit_bytes(client, server, 20'000);
       limit_bytes(client, server, world_.bytes);
-      // Who hears nothing more of a peer that is not honest finds out.
-      if (world_.peer != Peer::kHonest) client.keep_alive = server.keep_alive = true;
+      // Who hears nothing more of a peer finds out.
+      if (loses_data(world_.peer)) client.keep_alive = server.keep_alive = true;
       const bool small = troubles_.has(Trouble::kSmallTables);
       const bool v4 = i == 0 || !troubles_.has(Trouble::kIpv6) || random_.chance(0.5);
       // With small tables one host only opens and the other only accepts, or each could wait for the other's places.
