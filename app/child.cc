@@ -1,10 +1,12 @@
 #include "child.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -34,6 +36,13 @@ void write_all(int to, const std::string& text) {
   }
 }
 
+// Whoever forked keeps them from all its threads (Signals); work that has none of its own ends by them.
+void take_signals_again() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 }  // namespace
 
 Child::Child(const Work& work) {
@@ -43,6 +52,7 @@ Child::Child(const Work& work) {
   pid_ = fork();
   if (pid_ == 0) {
     close(ends[0]);
+    take_signals_again();
     write_all(ends[1], run(work));
     std::fflush(nullptr);
     _exit(0);
@@ -57,6 +67,15 @@ Child::~Child() {
   if (answer_ >= 0) close(answer_);
   while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
+}
+
+bool Child::ended() const {
+  pollfd answer{answer_, POLLIN, 0};
+  return pid_ < 0 || poll(&answer, 1, 0) > 0;
+}
+
+void Child::stop() {
+  if (pid_ > 0) kill(pid_, SIGTERM);
 }
 
 Expected<Json, std::string> Child::wait() {

@@ -23,6 +23,11 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  // Whether it has something to say already, which at its planned end it has.
+  bool ended() const;
+  // Asks it to end early.
+  void stop();
+
   // What `work` returned, once it has; an error too where the child came to a bad end.
   Expected<nlohmann::ordered_json, std::string> wait();
 

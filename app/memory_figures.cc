@@ -7,6 +7,20 @@
 #include <string>
 
 namespace pollux::app {
+namespace {
+
+std::optional<std::uint64_t> of_meminfo(std::string_view wanted) {
+  std::ifstream file{"/proc/meminfo"};
+  std::string what;
+  std::uint64_t kib = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words{line};
+    if (words >> what >> kib && what == wanted) return kib * 1024;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::uint64_t resident_bytes() {
   std::ifstream file{"/proc/self/statm"};
@@ -33,15 +47,7 @@ std::optional<std::uint64_t> slab_object_bytes(std::string_view cache) {
   return slab_object_bytes(file, cache);
 }
 
-std::optional<std::uint64_t> slab_bytes() {
-  std::ifstream file{"/proc/meminfo"};
-  std::string what;
-  std::uint64_t kib = 0;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words{line};
-    if (words >> what >> kib && what == "Slab:") return kib * 1024;
-  }
-  return std::nullopt;
-}
+std::optional<std::uint64_t> slab_bytes() { return of_meminfo("Slab:"); }
+std::optional<std::uint64_t> available_bytes() { return of_meminfo("MemAvailable:"); }
 
 }  // namespace pollux::app

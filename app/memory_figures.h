@@ -17,6 +17,9 @@ std::optional<std::uint64_t> slab_object_bytes(std::string_view cache);
 // ... in a text like it.
 std::optional<std::uint64_t> slab_object_bytes(std::istream& slabinfo, std::string_view cache);
 
+// What programs can still take (MemAvailable of /proc/meminfo).
+std::optional<std::uint64_t> available_bytes();
+
 // Bytes of all slabs together (Slab of /proc/meminfo).
 std::optional<std::uint64_t> slab_bytes();
 

@@ -420,7 +420,14 @@ constexpr std::array kOptions{
                [](const Options& o) { return Json(o.time_wait.destinations); }},
     OptionSpec{"rate", 0, "R/s", "connections to open in a second; default: as many as can be, for the model 10k/s",
                kScenarios, false,
-               [](Options& o, std::string_view text) { return put(parse_rate(text), o.time_wait.rate); },
+               [](Options& o, std::string_view text) -> SetResult {
+                 constexpr double kLeast = 0.01;
+                 constexpr double kMost = 100e6;
+                 const auto rate = parse_rate(text);
+                 if (rate && (*rate < kLeast || *rate > kMost))
+                   return unexpected(std::string{"not within 0.01 and 100M/s"});
+                 return put(rate, o.time_wait.rate);
+               },
                [](const Options& o) { return Json(o.time_wait.rate); }},
     OptionSpec{"mode", 0, "MODE,...",
                "plain, timestamps, addresses=N, server-closes, msl=T (2MSL), rst; default: each after the other",

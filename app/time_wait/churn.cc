@@ -208,11 +208,7 @@ class Churn {
     result_.bytes_per_entry = last.time_wait_entry;
     result_.cpu_seconds = std::chrono::duration<double>(total.loop.busy).count();
     Json json = to_json(result_);
-    Result endpoint = session_.result(client_name_, std::move(last), result_.duration);
-    if (s.failed() > s.port_exhausted)
-      endpoint.verdict.degrade(
-          fmt::format("{} connections failed for other reasons than ports", s.failed() - s.port_exhausted));
-    json["endpoint"] = to_json(endpoint);
+    json["endpoint"] = to_json(session_.result(client_name_, std::move(last), result_.duration));
     return json;
   }
 
@@ -238,6 +234,19 @@ Duration churn_time(const Scenario& scenario) {
   return limited ? *p.held * 5 / 2 + p.exhausted_after.value_or(1s) : kUnlimited;
 }
 
+std::optional<std::string> too_large(const Scenario& scenario) {
+  constexpr std::uint64_t kMostTuples = 500'000'000;  // a table of 32-bit positions holds twice as many
+  constexpr std::uint64_t kMostDestinations = 65'536;
+  if (scenario.tuples() > kMostTuples)
+    return fmt::format("{} addresses x {} ports x {} destinations are more than 500,000,000 tuples; take fewer",
+                       scenario.addresses, scenario.ports, scenario.destinations);
+  if (scenario.addresses * scenario.destinations > kMostDestinations)
+    return fmt::format(
+        "{} addresses x {} destinations are more than 65,536 pairs, each of which has its ports; take fewer",
+        scenario.addresses, scenario.destinations);
+  return std::nullopt;
+}
+
 Expected<Json, std::string> churn(const Options& options, const Scenario& scenario, Duration duration) {
   return Churn{options, scenario, duration}.run();
 }
@@ -255,22 +264,20 @@ int time_wait_churn(const Options& options, Signals& signals) {
   for (const TimeWaitMode mode : modes) {
     if (signals.stops() > 0) break;
     const Scenario scenario = in_mode(scenario_of(options), mode, options.time_wait.alternatives);
+    if (const auto why = too_large(scenario)) return fail(kUsage, *why);
     const Duration duration = options.duration.value_or(churn_time(scenario));
     if (!options.quiet) say(stderr, "{} for {}\n", name(mode), show_duration(duration));
     Child child{[&] { return churn(options, scenario, duration); }};
     auto answer = child.wait();
     if (!answer) return fail(kRunTimeError, answer.error());
-    const Json& verdict = (*answer)["endpoint"]["verdict"];
-    for (const Json& reason : verdict["reasons"])
-      result.verdict.degrade(fmt::format("{}: {}", name(mode), reason.get<std::string>()));
+    judge(result.verdict, *answer);
     result.service.attempted += (*answer)["attempted"].get<std::uint64_t>();
     result.service.completed += (*answer)["completed"].get<std::uint64_t>();
     runs.push_back(std::move(*answer));
   }
   if (signals.stops() > 0) result.verdict.degrade("interrupted");
   result.duration = Wall::now() - begin;
-  std::string text = "pollux timewait churn\n" + churn_table(runs) + std::string{name(result.verdict.state)} + "\n";
-  for (const std::string& reason : result.verdict.reasons) text += "  " + reason + "\n";
+  const std::string text = "pollux timewait churn\n" + churn_table(runs) + verdict_text(result.verdict);
   result.findings = lines_of(churn_table(runs));
   result.sections["churn"] = std::move(runs);
   if (auto ok = session.write(to_json(result), text); !ok) return fail(kRunTimeError, ok.error());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "base/expected.h"
@@ -14,6 +15,8 @@ namespace pollux::app {
 // Returns the exit code.
 int time_wait_churn(const Options& options, Signals& signals);
 
+// Why the tables for it cannot be made; empty: they can.
+std::optional<std::string> too_large(const Scenario& scenario);
 // One scenario, in this process: as to_json(ChurnResult) gives it, with the endpoint's whole result as "endpoint".
 Expected<nlohmann::ordered_json, std::string> churn(const Options& options, const Scenario& scenario,
                                                     Duration duration);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include "units.h"
@@ -11,6 +12,9 @@ namespace pollux::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// As the kernel and as Pollux call it.
+const std::set<std::string> kForWantOfPorts{"EADDRNOTAVAIL", "EADDRINUSE", "port_exhausted"};
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -97,6 +101,9 @@ Json to_json(const ChurnResult& r) {
   const double measured_exhaustion = r.exhausted_after ? seconds(*r.exhausted_after) : 0;
   const double predicted_exhaustion = predicted.exhausted_after ? seconds(*predicted.exhausted_after) : 0;
   const std::optional<double> sustained = r.sustained();
+  // Of a run without a rate the model takes what it reached at first: that says nothing of what it sustained, unless
+  // ports ran out.
+  const bool derived = r.scenario.rate == 0 && !r.exhausted_after;
   const auto number = [](const std::optional<double>& n) { return n ? Json(*n) : Json(nullptr); };
   return {{"who", r.who},
           {"scenario", to_json(r.scenario)},
@@ -114,10 +121,28 @@ Json to_json(const ChurnResult& r) {
           {"cpu_seconds", r.cpu_seconds},
           {"model", to_json(predicted)},
           {"off_model",
-           {{"sustained", number(sustained ? off(*sustained, predicted.sustained) : std::nullopt)},
-            {"exhausted_after",
-             r.exhausted_after ? number(off(measured_exhaustion, predicted_exhaustion)) : Json(nullptr)}}},
+           {{"sustained", number(sustained && !derived ? off(*sustained, predicted.sustained) : std::nullopt)},
+            {"exhausted_after", r.exhausted_after && r.scenario.rate > 0
+                                    ? number(off(measured_exhaustion, predicted_exhaustion))
+                                    : Json(nullptr)}}},
           {"series", std::move(series)}};
+}
+
+void judge(Verdict& verdict, const Json& result) {
+  const auto who = result.at("who").get<std::string>();
+  for (const auto& [cause, count] : result.at("refusals").items()) {
+    if (kForWantOfPorts.contains(cause)) continue;
+    verdict.degrade(fmt::format("{}: {} connections failed: {}", who, count.get<std::uint64_t>(), cause));
+  }
+  if (!result.contains("endpoint")) return;
+  for (const Json& reason : result.at("endpoint").at("verdict").at("reasons"))
+    verdict.degrade(fmt::format("{}: {}", who, reason.get<std::string>()));
+}
+
+std::string verdict_text(const Verdict& verdict) {
+  std::string text = std::string{name(verdict.state)} + "\n";
+  for (const std::string& reason : verdict.reasons) text += "  " + reason + "\n";
+  return text;
 }
 
 std::string churn_table(const Json& results) {

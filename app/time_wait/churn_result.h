@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "report.h"
 #include "time/instant.h"
 #include "time_wait/model.h"
 
@@ -48,6 +49,9 @@ Scenario asked_of(const ChurnResult& result);
 // With the model's figures beside the measured ones.
 Prediction prediction_for(const ChurnResult& result);
 nlohmann::ordered_json to_json(const ChurnResult& result);
+// What of a run, as to_json gives it, lowers the verdict on all of them.
+void judge(Verdict& verdict, const nlohmann::ordered_json& result);
+std::string verdict_text(const Verdict& verdict);
 // `results`: an array of what to_json gives.
 std::string churn_table(const nlohmann::ordered_json& results);
 std::vector<std::string> lines_of(const std::string& text);

@@ -55,6 +55,11 @@ class Compare {
   }
 
   int run() {
+    if (base_.destinations != 1) return fail(kUsage, "--destinations: compare knows one; give --addresses instead");
+    if (base_.two_msl != kKernelTwoMsl)
+      return fail(kUsage, "--set tcp.time_wait: the kernel's is 60s and cannot be chosen; leave it out");
+    const Scenario largest = in_mode(base_, TimeWaitMode::kAddresses, options_.time_wait.alternatives);
+    if (const auto why = too_large(largest)) return fail(kUsage, *why);
     Session session{options_, Command::kTimeWaitCompare, "timewait compare"};
     if (auto ok = session.open_result(); !ok) return fail(kUsage, ok.error());
     const auto begin = Wall::now();
@@ -62,15 +67,18 @@ class Compare {
     start_those_that_know_their_ports();
     if (auto ok = run_side_by_side("1 of 2"); !ok) return fail(kRunTimeError, ok.error());
     const Json memory = kernel_memory(slab_before);
-    start_those_that_ask_for_ports();
-    if (auto ok = run_side_by_side("2 of 2"); !ok) return fail(kRunTimeError, ok.error());
+    if (signals_.stops() == 0) {
+      start_those_that_ask_for_ports();
+      if (auto ok = run_side_by_side("2 of 2"); !ok) return fail(kRunTimeError, ok.error());
+    }
     Result result = session.result({}, {}, Wall::now() - begin);
+    for (const Json& run : runs_) judge(result.verdict, run);
     if (signals_.stops() > 0) result.verdict.degrade("interrupted");
     result.sections["kernel_memory"] = memory;
     result.sections["compare"] = runs_;
     result.findings = lines_of(churn_table(runs_) + memory_text(memory));
-    const std::string text = "pollux timewait compare\n" + churn_table(runs_) + memory_text(memory) +
-                             std::string{name(result.verdict.state)} + "\n";
+    const std::string text =
+        "pollux timewait compare\n" + churn_table(runs_) + memory_text(memory) + verdict_text(result.verdict);
     if (auto ok = session.write(to_json(result), text); !ok) return fail(kRunTimeError, ok.error());
     return signals_.stops() > 0 ? kInterrupted : kOk;
   }
@@ -96,17 +104,29 @@ class Compare {
           exact_duration(duration_));
     slabs_.clear();
     const auto begin = Wall::now();
-    for (Duration at{0}; at < duration_ && signals_.stops() == 0; at = Wall::now() - begin) {
+    const auto none_ended = [this] {
+      return std::none_of(children_.begin(), children_.end(), [](const Child& child) { return child.ended(); });
+    };
+    for (Duration at{0}; at < duration_ && signals_.stops() == 0 && none_ended(); at = Wall::now() - begin) {
       if (const auto bytes = slab_bytes()) slabs_.push_back({at, *bytes});
       signals_.wait(std::min<Duration>(kLookAtSlabsEvery, duration_ - at));
     }
+    if (signals_.stops() > 0) stop_all();
+    Expected<void, std::string> done;
     for (Child& child : children_) {
       auto answer = child.wait();
-      if (!answer) return unexpected(answer.error());
-      runs_.push_back(std::move(*answer));
+      if (answer) {
+        runs_.push_back(std::move(*answer));
+      } else if (done && signals_.stops() == 0) {
+        done = unexpected(answer.error());
+        stop_all();
+      }
     }
     children_.clear();
-    return {};
+    return done;
+  }
+  void stop_all() {
+    for (Child& child : children_) child.stop();
   }
 
   void start_kernel(const Range& range, KernelChurn kernel) {
@@ -169,6 +189,7 @@ class Compare {
     return {
         {"in_time_wait", most},
         {"tw_sock_bytes", entry_bytes().kernel},
+        {"tw_sock_measured_here", entry_bytes().kernel_measured_here},
         {"slab_growth_bytes", known ? Json(grown) : Json(nullptr)},
         {"slab_bytes_per_entry", known ? Json(static_cast<double>(grown) / static_cast<double>(most)) : Json(nullptr)},
         {"series", std::move(series)}};

@@ -15,6 +15,7 @@
 #include "say.h"
 #include "session.h"
 #include "time_wait/apps.h"
+#include "time_wait/model.h"
 #include "time_wait/probe.h"
 #include "units.h"
 
@@ -37,7 +38,8 @@ constexpr Duration kSampleEvery = 20ms;
 constexpr std::size_t kSamplesOfALevel = 16;
 constexpr Duration kDrain = 2s;
 constexpr Duration kStallAim = 1ms;
-constexpr double kBytesAim = 40;
+constexpr std::uint64_t kManyEntries = 1'000'000;  // below them the room for those that come meanwhile counts for much
+constexpr double kBytesAim = 42.9;                 // 4 GiB for 100 M
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -58,6 +60,12 @@ class Fill {
 
   int run() {
     if (auto ok = session_.open_result(); !ok) return fail(kUsage, ok.error());
+    const auto needed = static_cast<std::uint64_t>(entry_bytes().pollux * static_cast<double>(wanted_ + spare()));
+    const auto available = available_bytes();
+    if (available && needed > *available)
+      return fail(kUsage,
+                  fmt::format("--entries: {} entries take {}, of which this machine has {} left", with_commas(wanted_),
+                              show_bytes(static_cast<double>(needed)), show_bytes(static_cast<double>(*available))));
     if (auto ok = configure(); !ok) return fail(kUsage, ok.error());
     if (auto ok = start(); !ok) return fail(kRunTimeError, ok.error());
     begun_ = Wall::now();
@@ -260,8 +268,7 @@ class Fill {
     for (std::size_t s = first; s < last; ++s) {
       const At& a = samples_[s];
       const At& b = samples_[s + 1];
-      if (b.entries > a.entries && b.now > a.now)
-        rates.push_back(static_cast<double>(b.entries - a.entries) / seconds(b.now - a.now));
+      if (b.now > a.now) rates.push_back(static_cast<double>(b.entries - a.entries) / seconds(b.now - a.now));
     }
     if (rates.empty()) return 0;
     std::sort(rates.begin(), rates.end());
@@ -280,10 +287,11 @@ class Fill {
 
   // The oldest tenth alone, for what one costs; then all that is left in one moment, while connections are opened.
   bool expire() {
-    if (table().counters.expired > 0) return true;  // too slow for its 2MSL: the verdict says so
+    if (filled_.entries < wanted_ || table().counters.expired > 0)
+      return true;  // not all came, or too slow for its 2MSL: the verdict says so
     const Duration two_msl = 2 * options_.shard.tcp.msl;
-    const auto tenth = std::find_if(samples_.begin(), samples_.end(),
-                                    [&](const At& at) { return at.entries >= std::max(wanted_ / 10, kFirstLevel); });
+    const auto tenth =
+        std::find_if(samples_.begin(), samples_.end(), [&](const At& at) { return at.entries >= wanted_ / 10; });
     const std::uint64_t of_tenth = tenth->entries;
     const auto busy_before = holder_loop().busy;
     engine_->advance_clock(two_msl - (table().now - tenth->now));
@@ -345,10 +353,14 @@ class Fill {
     bool met() const { return at_most ? value <= limit : value >= limit; }
   };
   std::vector<Aim> aims() const {
-    std::vector<Aim> all{{"bytes of the table for each entry", table_each(), kBytesAim, true},
-                         {"longest turn of the loop while all end, ms of its core",
-                          seconds(expiry_.turns.cpu.max()) * 1e3, seconds(kStallAim) * 1e3, true}};
+    std::vector<Aim> all;
+    if (filled_.entries >= kManyEntries)
+      all.push_back({"bytes of the table for each entry", table_each(), kBytesAim, true});
+    if (expiry_.expired > 0)
+      all.push_back({"longest turn of the loop while all end, ms of its core", seconds(expiry_.turns.cpu.max()) * 1e3,
+                     seconds(kStallAim) * 1e3, true});
     const double first = rate_at(kFirstLevel);
+    if (samples_.size() < 3 * kSamplesOfALevel) return all;  // the levels would share their samples
     for (const std::uint64_t level : levels()) {
       if (level <= kFirstLevel || first == 0) continue;
       all.push_back({fmt::format("rate at {} of that at 10k", show_count(static_cast<double>(level))),
@@ -356,10 +368,10 @@ class Fill {
     }
     return all;
   }
-  // Of the table's capacity, which is a little more than what was entered.
-  double table_each() const { return static_cast<double>(filled_.bytes) / static_cast<double>(wanted_ + spare()); }
+  // Room for those that come meanwhile included.
+  double table_each() const { return static_cast<double>(filled_.bytes) / static_cast<double>(filled_.entries); }
 
-  double resident_each() const { return static_cast<double>(table_resident_) / static_cast<double>(wanted_ + spare()); }
+  double resident_each() const { return static_cast<double>(table_resident_) / static_cast<double>(filled_.entries); }
 
   static Json costs_json(const PathCosts& c) {
     return {{"find_hit_ns", c.find_hit}, {"find_miss_ns", c.find_miss}, {"open_ns", c.open},

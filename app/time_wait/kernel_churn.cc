@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -156,7 +157,7 @@ int open_and_close(const KernelChurn& churn, std::uint64_t number) {
   const sockaddr_in server = endpoint(kServer, kPort);
   if (connect(client.fd(), reinterpret_cast<const sockaddr*>(&server), sizeof server) != 0) return errno;
   char text[64];
-  if (send(client.fd(), "request", 7, MSG_NOSIGNAL) != 7) return errno;
+  if (send(client.fd(), "request", 7, MSG_NOSIGNAL) != 7) return EIO;
   return recv(client.fd(), text, sizeof text, 0) == 8 ? 0 : EPROTO;
 }
 
@@ -185,9 +186,10 @@ double cpu_seconds() {
 }
 
 void count_refusal(ChurnResult& result, int error, Duration at) {
-  const std::string cause = error == EADDRNOTAVAIL ? "EADDRNOTAVAIL" : std::strerror(error);
-  if (result.first_failure.empty()) result.first_failure = fmt::format("connect: {} ({})", cause, std::strerror(error));
-  if (!result.exhausted_after) result.exhausted_after = at;
+  const bool for_want_of_ports = error == EADDRNOTAVAIL || error == EADDRINUSE;
+  const std::string cause = strerrorname_np(error);
+  if (result.first_failure.empty()) result.first_failure = fmt::format("{} ({})", cause, std::strerror(error));
+  if (for_want_of_ports && !result.exhausted_after) result.exhausted_after = at;
   const auto found =
       std::find_if(result.refusals.begin(), result.refusals.end(), [&](const auto& row) { return row.first == cause; });
   if (found == result.refusals.end()) {
@@ -231,7 +233,8 @@ void connect_at_rate(const KernelChurn& churn, ChurnResult& result) {
     const Duration now = Clock::now() - start;
     count_refusal(result, error, now);
     std::this_thread::sleep_for(kAfterRefusal);
-    while (due(arrivals) < now + kAfterRefusal) ++arrivals;
+    const double behind = std::chrono::duration<double>(now + kAfterRefusal).count() * churn.rate;
+    arrivals = std::max(arrivals, static_cast<std::uint64_t>(std::ceil(behind)));
   }
   result.duration = Clock::now() - start;
 }

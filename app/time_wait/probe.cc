@@ -53,10 +53,11 @@ FlowKey PathProbe::key(std::uint64_t tuple) const {
 
 // The peer of a connection in TIME-WAIT, or of none.
 PathProbe::Peer PathProbe::peer(const FlowKey& key) const {
-  Peer peer{key, 1000, 0, std::nullopt};
+  Peer peer{key, 1000, 0, Timestamps{1, 0}};
   if (const auto entry = shard_.core().time_wait().find(key)) {
     peer.seq = entry->rcv_nxt.value();
     peer.ack = entry->snd_nxt.value();
+    peer.ts.reset();
     if (entry->timestamps) peer.ts = Timestamps{entry->ts_recent, 0};
   }
   return peer;

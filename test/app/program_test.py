@@ -152,6 +152,12 @@ class TimeWait(unittest.TestCase):
             ("timewait", "fill", "--entries", "5"): "not within 10000",
             ("timewait", "churn", "--mode", "rst=1s"): "takes no value",
             ("timewait", "churn", "--on-exhaust", "reuse"): "--mode timestamps",
+            ("timewait", "churn", "--rate", "0"): "not within 0.01",
+            ("timewait", "churn", "--addresses", "60000", "--set", "tcp.ports=1024-65535"): "take fewer",
+            ("timewait", "churn", "--addresses", "60000", "--destinations", "2", "--set", "tcp.ports=1024-1024"): "65,536 pairs",
+            ("timewait", "compare", "--destinations", "2"): "--addresses",
+            ("timewait", "compare", "--set", "tcp.time_wait=10s"): "60s and cannot be chosen",
+            ("timewait", "fill", "--entries", "1G"): "this machine has",
         }.items():
             with self.subTest(words=words):
                 result = run(*words)
@@ -238,6 +244,7 @@ class TimeWait(unittest.TestCase):
         self.assertEqual((counters["evicted"], counters["refused_full"]), (0, 0))
         self.assertEqual(report["states"]["TIME-WAIT"], 0)
         self.assertLessEqual(counters["bytes_per_entry"], 40)
+        self.assertLessEqual(fill["table_bytes"], fill["entries"] * 42.9)  # 4 GiB for a hundred million
         self.assertAlmostEqual(fill["resident_bytes_per_entry"], fill["table_bytes_per_entry"], delta=0.1)  # touched at start
         self.assertGreaterEqual(fill["expiry"]["together"], 800_000)
         self.assertGreater(fill["expiry"]["connections_meanwhile"], 0)

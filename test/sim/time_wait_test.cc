@@ -196,7 +196,8 @@ void two_incarnations(std::uint64_t seed) {
 
 TEST(TimeWait, OldDuplicatesNeverDeliverAByteWhateverTheSeed) {
   const auto [first, count] = SeedRange::from_environment();
-  for (std::uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) {
+  const std::uint64_t worlds = count == 1 ? 1 : 5 * count;  // they are small ones
+  for (std::uint64_t seed = first; seed < first + worlds && !HasFailure(); ++seed) {
     SCOPED_TRACE("TEST_SEED=" + std::to_string(seed));
     two_incarnations(seed);
   }
