@@ -28,7 +28,9 @@ void report_failure(const sim::World& world, const sim::Outcome& outcome) {
   say(stdout, "seed {} fails, with {}:\n", world.seed,
       outcome.troubles.empty() ? "no trouble at all" : outcome.troubles.to_string());
   say_failures(outcome);
-  const sim::Shrunk least = sim::shrink(world, outcome, sim::run_apart, kMostRuns);
+  sim::World smaller = world;
+  smaller.capture.clear();
+  const sim::Shrunk least = sim::shrink(smaller, outcome, sim::run_apart, kMostRuns);
   say(stdout, "the least that fails, of {} worlds tried:\n", least.runs);
   say_failures(least.outcome);
   say(stdout, "  again     pollux stacktest sim {}\n", sim::to_arguments(least.world));

@@ -199,6 +199,8 @@ void set_ack(std::span<std::byte> frame, const WireView& view, std::uint32_t ack
 }
 void set_flags(std::span<std::byte> frame, const WireView& view, std::uint8_t flags) {
   frame[view.tcp_offset + 13] = static_cast<std::byte>(flags);
+  constexpr std::uint8_t kUrg = 0x20;
+  if ((flags & kUrg) == 0) put16(frame, view.tcp_offset + 18, 0);
 }
 void set_wnd(std::span<std::byte> frame, const WireView& view, std::uint16_t wnd) {
   put16(frame, view.tcp_offset + 14, wnd);

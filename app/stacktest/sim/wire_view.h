@@ -59,7 +59,7 @@ bool asks_for_neighbour(std::span<const std::byte> frame);
 // The checksums of a TCP frame made right again, after its bytes were changed.
 void mend_checksums(std::span<std::byte> frame);
 
-// Header fields of a TCP frame changed in place; mend_checksums() comes after.
+// Header fields of a TCP frame changed in place; mend_checksums() comes after. Without URG there is no urgent pointer.
 void set_seq(std::span<std::byte> frame, const WireView& view, std::uint32_t seq);
 void set_ack(std::span<std::byte> frame, const WireView& view, std::uint32_t ack);
 void set_flags(std::span<std::byte> frame, const WireView& view, std::uint8_t flags);
