@@ -245,6 +245,7 @@ SetResult set_modes(Options& o, std::string_view text) {
   TimeWaitOptions& t = o.time_wait;
   t.modes.clear();
   std::vector<std::string_view> names;
+  names.reserve(kTimeWaitModes.size());
   for (const TimeWaitMode mode : kTimeWaitModes) names.push_back(name(mode));
   for (const std::string_view part : split(text, ',')) {
     const std::size_t equals = part.find('=');
