@@ -40,6 +40,7 @@ int stacktest_tap(const Options& options) {
   std::vector<std::string> words{"python3", runner};
   words.insert(words.end(), options.files.begin(), options.files.end());
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   execvp(arguments[0], arguments.data());

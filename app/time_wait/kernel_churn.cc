@@ -104,9 +104,9 @@ Done set_kernel(const KernelChurn& churn) {
 
 // Leaves this thread in the client's namespace: its listening socket is in the server's, at the other end of the pair.
 Expected<int, std::string> lay_out(const KernelChurn& churn) {
-  const auto server = new_namespace();
+  auto server = new_namespace();
   if (!server) return server;
-  const auto client = new_namespace();
+  auto client = new_namespace();
   if (!client) return client;
   const std::string to_server = fmt::format("/proc/self/fd/{}", *server);
   if (auto ok = ip("link add client type veth peer name server netns " + to_server +
@@ -117,7 +117,7 @@ Expected<int, std::string> lay_out(const KernelChurn& churn) {
   if (auto ok = set_kernel(churn); !ok) return unexpected(ok.error());
   if (setns(*server, CLONE_NEWNET) != 0) return unexpected(why("cannot enter a network namespace"));
   if (auto ok = ip("link set server up\naddr add 198.18.0.2/15 dev server\n"); !ok) return unexpected(ok.error());
-  const auto listening = listener();
+  auto listening = listener();
   if (setns(*client, CLONE_NEWNET) != 0) return unexpected(why("cannot enter a network namespace"));
   close(*server);
   close(*client);
