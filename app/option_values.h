@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "options.h"
 #include "suggest.h"
@@ -14,6 +15,16 @@
 
 // What the tables of options have in common: how a text becomes a member of Options.
 namespace pollux::app {
+
+inline std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, at), text.size());
+    parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
 
 template <class Value, class Into>
 SetResult put(const Expected<Value, std::string>& value, Into& into) {

@@ -1,18 +1,14 @@
 #include "options.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "load/load_options.h"
 #include "option_values.h"
 #include "runtime/ports.h"
 #include "stacktest/stacktest_options.h"
+#include "time_wait/time_wait_options.h"
 
 namespace pollux::app {
 namespace {
@@ -28,16 +24,6 @@ constexpr Choice<runtime::IdlePolicy> kIdle[] = {{"auto", runtime::IdlePolicy::k
                                                  {"spin", runtime::IdlePolicy::kSpin},
                                                  {"pause", runtime::IdlePolicy::kPause},
                                                  {"sleep", runtime::IdlePolicy::kSleep}};
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(separator, at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
 
 Expected<IpPrefix, std::string> parse_prefix(std::string_view text) {
   auto prefix = IpPrefix::parse(text);
@@ -240,48 +226,11 @@ Json show_duration_member(const Options& o) {
   return Json(exact_duration(o.*kMember));
 }
 
-// "plain,timestamps,addresses=16,server-closes,msl=1s,rst"
-SetResult set_modes(Options& o, std::string_view text) {
-  TimeWaitOptions& t = o.time_wait;
-  t.modes.clear();
-  std::vector<std::string_view> names;
-  names.reserve(kTimeWaitModes.size());
-  for (const TimeWaitMode mode : kTimeWaitModes) names.push_back(name(mode));
-  for (const std::string_view part : split(text, ',')) {
-    const std::size_t equals = part.find('=');
-    const std::string_view word = part.substr(0, equals);
-    const auto* const mode =
-        std::find_if(kTimeWaitModes.begin(), kTimeWaitModes.end(), [&](TimeWaitMode m) { return name(m) == word; });
-    if (mode == kTimeWaitModes.end())
-      return unexpected(fmt::format("there is no mode `{}`{}", word, did_you_mean(word, names)));
-    t.modes.push_back(*mode);
-    if (equals == std::string_view::npos) continue;
-    const std::string_view value = part.substr(equals + 1);
-    SetResult ok = unexpected(fmt::format("`{}` takes no value; addresses=N and msl=TIME do", word));
-    if (*mode == TimeWaitMode::kAddresses) ok = put_within(parse_count(value), 1, 60000, t.alternatives.more_addresses);
-    if (*mode == TimeWaitMode::kMsl) ok = put_duration(value, 2ms, 24h, t.alternatives.shorter);
-    if (!ok) return unexpected(fmt::format("{}: {}", word, ok.error()));
-  }
-  return {};
-}
-Json show_modes(const Options& o) {
-  Json shown = Json::array();
-  for (const TimeWaitMode mode : o.time_wait.modes) {
-    std::string text{name(mode)};
-    if (mode == TimeWaitMode::kAddresses) text += fmt::format("={}", o.time_wait.alternatives.more_addresses);
-    if (mode == TimeWaitMode::kMsl) text += "=" + exact_duration(o.time_wait.alternatives.shorter);
-    shown.push_back(std::move(text));
-  }
-  return shown;
-}
-
 constexpr auto bit(Command command) { return static_cast<unsigned>(command); }
 constexpr unsigned kServe = 2 | 4 | 8 | 16;
 constexpr unsigned kStackTest = bit(Command::kScript) | bit(Command::kSim) | bit(Command::kReplay) | bit(Command::kTap);
 constexpr unsigned kOnPorts = kServe | bit(Command::kLoad);
 constexpr unsigned kOnResults = bit(Command::kReport) | bit(Command::kCompare);
-constexpr unsigned kScenarios =
-    bit(Command::kTimeWaitModel) | bit(Command::kTimeWaitChurn) | bit(Command::kTimeWaitCompare);
 constexpr unsigned kTimeWaitRuns =
     bit(Command::kTimeWaitFill) | bit(Command::kTimeWaitChurn) | bit(Command::kTimeWaitCompare);
 constexpr unsigned kPairs = bit(Command::kDemo) | kTimeWaitRuns;  // both ends of a virtual pair in this process
@@ -403,113 +352,7 @@ constexpr std::array kOptions{
                bit(Command::kCompare), false,
                [](Options& o, std::string_view text) { return put(parse_percent(text), o.max_regress.emplace()); },
                [](const Options& o) { return o.max_regress ? Json(*o.max_regress) : Json(nullptr); }},
-
-    OptionSpec{"entries", 0, "N", "connections to put into TIME-WAIT", bit(Command::kTimeWaitFill), false,
-               [](Options& o, std::string_view text) {
-                 return put_within(parse_count(text), 10'000, 1'000'000'000, o.time_wait.entries);
-               },
-               [](const Options& o) { return Json(o.time_wait.entries); }},
-    OptionSpec{"addresses", 0, "N", "source addresses; each has the ports of tcp.ports", kScenarios, false,
-               [](Options& o, std::string_view text) {
-                 return put_within(parse_count(text), 1, 60000, o.time_wait.addresses);
-               },
-               [](const Options& o) { return Json(o.time_wait.addresses); }},
-    OptionSpec{"destinations", 0, "N", "ports of the server to connect to", kScenarios, false,
-               [](Options& o, std::string_view text) {
-                 return put_within(parse_count(text), 1, 1000, o.time_wait.destinations);
-               },
-               [](const Options& o) { return Json(o.time_wait.destinations); }},
-    OptionSpec{"rate", 0, "R/s", "connections to open in a second; default: as many as can be, for the model 10k/s",
-               kScenarios, false,
-               [](Options& o, std::string_view text) -> SetResult {
-                 constexpr double kLeast = 0.01;
-                 constexpr double kMost = 100e6;
-                 const auto rate = parse_rate(text);
-                 if (rate && (*rate < kLeast || *rate > kMost))
-                   return unexpected(std::string{"not within 0.01 and 100M/s"});
-                 return put(rate, o.time_wait.rate);
-               },
-               [](const Options& o) { return Json(o.time_wait.rate); }},
-    OptionSpec{"mode", 0, "MODE,...",
-               "plain, timestamps, addresses=N, server-closes, msl=T (2MSL), rst; default: each after the other",
-               kScenarios, false, set_modes, show_modes},
 };
-
-// ---- TOML ----
-
-Expected<std::string, std::string> scalar_text(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
-  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
-  if (const auto* truth = node.as_boolean()) return std::string{truth->get() ? "on" : "off"};
-  return unexpected(std::string{"neither a text nor a number nor true nor false"});
-}
-
-// "KEY=VALUE,..." of an option that takes that.
-Expected<std::string, std::string> joined_table(const OptionSpec& option, const toml::table& table) {
-  if (option.value != "KEY=VALUE,...") return unexpected(std::string{"a table, where one value is wanted"});
-  std::string joined;
-  for (const auto& [key, value] : table) {
-    const auto text = scalar_text(value);
-    if (!text) return unexpected(text.error());
-    joined += fmt::format("{}{}={}", joined.empty() ? "" : ",", std::string_view{key.str()}, *text);
-  }
-  return joined;
-}
-
-// What a TOML value would be on the command line: one text for each time the option is
-// given. Lists repeat an option, or join what it takes as a list; tables join KEY=VALUE.
-Expected<std::vector<std::string>, std::string> values_of(const OptionSpec& option, const toml::node& node) {
-  std::vector<std::string> values;
-  if (const auto* list = node.as_array()) {
-    for (const toml::node& element : *list) {
-      const auto text = element.is_table() ? joined_table(option, *element.as_table()) : scalar_text(element);
-      if (!text) return unexpected(text.error());
-      if (option.repeatable || values.empty())
-        values.push_back(*text);
-      else
-        values.front() += "," + *text;
-    }
-    return values;
-  }
-  const auto text = node.is_table() ? joined_table(option, *node.as_table()) : scalar_text(node);
-  if (!text) return unexpected(text.error());
-  values.push_back(*text);
-  return values;
-}
-
-// The option of this subcommand, else that of another, which is good for an error.
-const OptionSpec* find_key(std::string_view key, Command command) {
-  const OptionSpec* found = nullptr;
-  for (const OptionSpec& option : option_table()) {
-    if (option.name == "config" || option.key() != key) continue;
-    if (option.is_for(command)) return &option;
-    found = &option;
-  }
-  return found;
-}
-
-std::string unknown_key(std::string_view key, Command command) {
-  std::vector<std::string> keys;
-  for (const OptionSpec& option : option_table()) {
-    if (option.is_for(command) && option.name != "config") keys.push_back(option.key());
-  }
-  keys.emplace_back("tcp");
-  const std::vector<std::string_view> views(keys.begin(), keys.end());
-  return fmt::format("there is no key `{}`{}", key, did_you_mean(key, views));
-}
-
-Expected<std::vector<std::string>, std::string> tcp_settings(const toml::node& node) {
-  const auto* table = node.as_table();
-  if (table == nullptr) return unexpected(std::string{"not a table; write [tcp] and below it KEY = VALUE"});
-  std::vector<std::string> values;
-  for (const auto& [key, value] : *table) {
-    const auto text = scalar_text(value);
-    if (!text) return unexpected(fmt::format("{}: {}", std::string_view{key.str()}, text.error()));
-    values.push_back(fmt::format("tcp.{}={}", std::string_view{key.str()}, *text));
-  }
-  return values;
-}
 
 SetResult apply(Options& options, const Setting& setting) {
   auto ok = setting.option->set(options, setting.value);
@@ -562,48 +405,11 @@ std::string OptionSpec::key() const {
 std::span<const OptionSpec> option_table() {
   static const std::vector<OptionSpec> kTable = [] {
     std::vector<OptionSpec> table{kOptions.begin(), kOptions.end()};
-    for (const auto rows : {load_option_rows(), stacktest_option_rows()})
+    for (const auto rows : {time_wait_option_rows(), load_option_rows(), stacktest_option_rows()})
       table.insert(table.end(), rows.begin(), rows.end());
     return table;
   }();
   return kTable;
-}
-
-Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, const std::string& path, Command command) {
-  toml::table table;
-  try {
-    table = toml::parse(text, path);
-  } catch (const toml::parse_error& error) {
-    return unexpected(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
-  }
-  std::vector<Setting> settings;
-  for (const auto& [name, node] : table) {
-    const std::string_view key = name.str();
-    const std::string origin = fmt::format("{}:{}: {}", path, name.source().begin.line, key);
-    const OptionSpec* option = find_key(key == "tcp" ? "set" : key, command);
-    if (option == nullptr || !option->is_for(command)) {
-      return unexpected(option == nullptr ? fmt::format("{}: {}", origin, unknown_key(key, command))
-                                          : fmt::format("{}: not an option of this subcommand", origin));
-    }
-    const auto values = key == "tcp" ? tcp_settings(node) : values_of(*option, node);
-    if (!values) return unexpected(fmt::format("{}: {}", origin, values.error()));
-    for (const std::string& value : *values) settings.push_back({option, value, origin});
-  }
-  return settings;
-}
-
-Expected<std::vector<Setting>, std::string> read_toml_file(const std::string& path, Command command) {
-  std::ifstream file{path};
-  if (!file)
-    return unexpected(
-        fmt::format("--config: cannot read `{}`; ls drivers-config/ shows the files that come with Pollux", path));
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    return unexpected(fmt::format("--config: `{}` is a directory; name a file in it", path));
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  return read_toml(text.str(), path, command);
 }
 
 Expected<Options, std::string> resolve(const std::vector<Setting>& file, const std::vector<Setting>& line) {
