@@ -68,6 +68,8 @@ void ShardCore::prepare(std::span<Packet> burst, Instant now) {
     }
     const auto* line = reinterpret_cast<const std::byte*>(tcbs_.first()) + std::size_t{value} * tcbs_.stride();
     for (std::size_t offset = 0; offset < sizeof(tcp::Tcb); offset += 64) __builtin_prefetch(line + offset);
+    // Where it will stand if this FIN is the last that its connection waits for.
+    if (parsed_[i].segment.flags.fin) time_wait_.prefetch(lookups_[i].hash, parsed_[i].key.local.is_v4());
   }
 }
 
