@@ -10,7 +10,7 @@ namespace {
 struct FlowId {
   IpAddress local, remote;
   std::uint16_t local_port, remote_port;
-  friend auto operator<=>(const FlowId&, const FlowId&) = default;
+  friend auto operator<=>(const FlowId&, const FlowId&) = default;  // NOLINT(modernize-use-nullptr): its own 0
 };
 FlowId sent_in(const WireView& v) { return {v.source, v.destination, v.source_port, v.destination_port}; }
 FlowId received_in(const WireView& v) { return {v.destination, v.source, v.destination_port, v.source_port}; }

@@ -119,7 +119,7 @@ class Network {
 
   // --- The wire ---
 
-  void drop(FrameMatch match) { link_.drop_if(match.rule()); }
+  void drop(const FrameMatch& match) { link_.drop_if(match.rule()); }
   void heal();  // no faults any more
   void partition(int from_host, bool cut) { cut_[static_cast<std::size_t>(from_host)] = cut; }
   void impair(int from_host, const Impairment& impairment);

@@ -65,7 +65,7 @@ class WireOracle {
   struct Key {
     IpAddress source, destination;
     std::uint16_t source_port, destination_port;
-    friend auto operator<=>(const Key&, const Key&) = default;
+    friend auto operator<=>(const Key&, const Key&) = default;  // NOLINT(modernize-use-nullptr): its own 0
   };
   static Key key_of(const WireView& v) { return {v.source, v.destination, v.source_port, v.destination_port}; }
   static Key key_of(const FlowKey& k) { return {k.local, k.remote, k.local_port, k.remote_port}; }
