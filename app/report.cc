@@ -13,6 +13,7 @@
 #include "memory_figures.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
+#include "units.h"
 #include "version.h"
 #include "wire/wire_drop.h"
 
@@ -23,7 +24,8 @@ using Json = nlohmann::ordered_json;
 using runtime::CoreRole;
 using runtime::CoreSnapshot;
 
-double seconds(Duration d) { return std::max(std::chrono::duration<double>(d).count(), 1e-9); }
+// To divide by.
+double never_zero(Duration d) { return std::max(seconds(d), 1e-9); }
 
 std::string cpu_model() {
   std::ifstream file{"/proc/cpuinfo"};
@@ -151,7 +153,7 @@ Json totals(const Result& r, const CoreSnapshot& side) {
 }
 
 Json rates(const Result& r, const CoreSnapshot& side) {
-  const double s = seconds(r.duration);
+  const double s = never_zero(r.duration);
   const auto per_second = [&](std::uint64_t n) { return static_cast<double>(n) / s; };
   const std::uint64_t tried = std::max(r.service.attempted, r.service.opened);
   return {{"connections_per_second", per_second(r.service.completed)},
@@ -192,7 +194,7 @@ Json pace(const Pace& p, Duration duration) {
           {"begun", p.begun},
           {"missed", p.missed},
           {"waits_for_port", p.waits_for_port},
-          {"asked_per_second", p.asked / seconds(duration)},
+          {"asked_per_second", p.asked / never_zero(duration)},
           {"achieved_fraction", p.asked == 0 ? 1.0 : static_cast<double>(p.begun) / p.asked}};
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "passive_app.h"
 #include "pattern.h"
 #include "service_counters.h"
 #include "tcp/tcb.h"
@@ -82,7 +83,7 @@ class EchoApp {
 };
 
 // RFC 863: what comes in is counted and thrown away.
-class DiscardApp {
+class DiscardApp : public PassiveApp {
  public:
   template <class C>
   void on_open(C) {
@@ -99,10 +100,6 @@ class DiscardApp {
     conn.close();
   }
   template <class C>
-  void on_writable(C) {}
-  template <class C>
-  void on_urgent(C) {}
-  template <class C>
   void on_closed(C conn, tcp::Reason reason) {
     largest_ = std::max(largest_, conn.user());
     counters_.count_closed(reason);
@@ -117,7 +114,7 @@ class DiscardApp {
 };
 
 // RFC 864: lines of characters, as fast as the peer takes them, until it closes.
-class ChargenApp {
+class ChargenApp : public PassiveApp {
  public:
   template <class C>
   void on_open(C conn) {
@@ -137,8 +134,6 @@ class ChargenApp {
   void on_eof(C conn) {
     conn.close();
   }
-  template <class C>
-  void on_urgent(C) {}
   template <class C>
   void on_closed(C, tcp::Reason reason) {
     counters_.count_closed(reason);

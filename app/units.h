@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ Expected<double, std::string> parse_chance(std::string_view text);
 Expected<double, std::string> parse_percent(std::string_view text);
 // "on off true false yes no 1 0".
 Expected<bool, std::string> parse_switch(std::string_view text);
+
+inline double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 // The shortest text that parse_duration reads back: "1500ms", "60s".
 std::string exact_duration(Duration d);

@@ -196,7 +196,7 @@ class Load {
       app.end_probes();
       const auto targets = static_cast<std::uint16_t>(options_.load.targets.size());
       for (std::uint16_t t = 0; t < targets; ++t) {
-        if (!app.answered(t)) unanswered_.push_back(why_unanswered(shard, app, t));
+        if (!app.probes().answered(t)) unanswered_.push_back(why_unanswered(shard, app, t));
       }
     });
     return all;
@@ -206,7 +206,7 @@ class Load {
     const std::string what =
         fmt::format("target {} did not answer within {}", to_string(target), exact_duration(options_.load.wait_target));
     const std::string address = to_string(target.address);
-    if (app.probe_failure(t) == tcp::Reason::kRefused) {
+    if (app.probes().failure(t) == tcp::Reason::kRefused) {
       return fmt::format("{}: it refuses connections to port {}; is the server running (ss -ltn)?", what, target.port);
     }
     if (app.refusal()) return fmt::format("{}: {}", what, describe(*app.refusal()));

@@ -5,46 +5,20 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "device/fixed_queue.h"
 #include "latencies.h"
+#include "load/flaw.h"
 #include "load/load_config.h"
+#include "load/load_counts.h"
+#include "load/probes.h"
 #include "load/slot_list.h"
 #include "load/tuples.h"
-#include "service_counters.h"
 #include "shard/shard_core.h"
 #include "slot_pool.h"
 
 namespace pollux::app {
-
-// What the clients of a core have done so far.
-struct LoadCounts {
-  ServiceCounters service;
-  std::uint64_t begun = 0;           // arrivals of the schedule, whatever became of them
-  std::uint64_t missed = 0;          // ... that were due when the clients were stopped, and had not begun
-  std::uint64_t waits_for_port = 0;  // turns in which arrivals waited for one (OnExhaust::kWait)
-  std::uint64_t open = 0;            // now, with those being opened
-  std::uint64_t opening = 0;         // ... now
-  std::uint64_t held = 0;            // now
-  std::uint64_t held_lost = 0;       // held ones that ended before we closed them
-  std::uint32_t targets_unanswered = 0;
-
-  LoadCounts& operator+=(const LoadCounts& o) {
-    service += o.service;
-    begun += o.begun;
-    missed += o.missed;
-    waits_for_port += o.waits_for_port;
-    open += o.open;
-    opening += o.opening;
-    held += o.held;
-    held_lost += o.held_lost;
-    targets_unanswered += o.targets_unanswered;
-    return *this;
-  }
-};
 
 // The clients of one core: an App for a Shard, which opens connections when the schedule says so, or back to back, and
 // exchanges requests and answers over them as the protocol X does (load/exchange.h).
@@ -65,7 +39,7 @@ class LoadApp {
         tuples_{config.exchange.targets, config.sources},
         slots_{config.max_connections},
         schedule_{config.schedule},
-        probes_(config.exchange.targets.size()) {}
+        probes_{config.exchange.targets.size()} {}
 
   template <class S>
   std::optional<Instant> on_turn(S& shard, Instant now) {
@@ -90,8 +64,8 @@ class LoadApp {
     });
   }
 
-  void probe() { probing_ = true; }
-  void end_probes() { probing_ = false; }
+  void probe() { probes_.begin(); }
+  void end_probes() { probes_.end(); }
   void fill() { to_hold_ = config_.held; }
   bool filled() const { return to_hold_ == 0 && counts_.opening == 0; }
   void begin(Instant at) {
@@ -103,7 +77,7 @@ class LoadApp {
     if (!stopping_ && start_) counts_.missed = schedule_.due(now - *start_);
     stopping_ = true;
     to_hold_ = 0;
-    probing_ = false;
+    probes_.end();
   }
 
   template <class C>
@@ -111,7 +85,7 @@ class LoadApp {
     Slot& slot = slot_of(conn);
     slot.open = true;
     if (slot.role == Role::kProbe) {
-      probes_[slot.target].answered = true;
+      probes_.opened(slot.target);
       return conn.abort();
     }
     --counts_.opening;
@@ -162,7 +136,7 @@ class LoadApp {
     const std::uint32_t number = number_of(conn);
     Slot& slot = slots_[number];
     if (slot.role == Role::kProbe) {
-      probe_closed(slot, reason, conn.now());
+      probes_.closed(slot.target, reason, conn.now());
     } else {
       count_end(slot, reason, conn.now());
     }
@@ -176,23 +150,19 @@ class LoadApp {
   // With gauges as of now.
   LoadCounts counts() const {
     LoadCounts counts = counts_;
-    counts.open = slots_.size() - probing_now_;
-    for (const Probe& probe : probes_) counts.targets_unanswered += probe.answered ? 0 : 1;
+    counts.open = slots_.size() - probes_.under_way();
+    counts.targets_unanswered = probes_.unanswered();
     return counts;
   }
   // What was measured since the last call, for an empty one.
   void swap_latencies(Latencies& with) { std::swap(latencies_, with); }
   const Schedule& schedule() const { return schedule_; }
-  // Why the last probe of that target failed; kNone: none did.
-  tcp::Reason probe_failure(std::uint16_t target) const { return probes_[target].failure; }
-  bool answered(std::uint16_t target) const { return probes_[target].answered; }
+  const Probes& probes() const { return probes_; }
   // Why the last active open was refused at once.
   std::optional<ConnectError> refusal() const { return refusal_; }
 
  private:
   enum class Role : std::uint8_t { kArrival, kClient, kHeld, kProbe };
-  // Beside what TCP says of a connection's end.
-  enum class Flaw : std::uint8_t { kNone, kBadStatus, kMismatch, kGarbled, kTimeout, kNoMemory };
 
   struct Slot {
     SlotLinks timeout;
@@ -217,12 +187,6 @@ class LoadApp {
     bool eof = false;
     typename X::State exchange{};
   };
-  struct Probe {
-    bool answered = false;
-    bool under_way = false;
-    Instant retry_at{};
-    tcp::Reason failure = tcp::Reason::kNone;
-  };
   using Timeouts = SlotList<Slot, &Slot::timeout>;
   using Pauses = SlotList<Slot, &Slot::pause>;
 
@@ -230,7 +194,6 @@ class LoadApp {
   static constexpr int kOpenAtOnce = 64;
   static constexpr std::uint64_t kFillAtOnce = 512;  // held connections being opened at a time
   static constexpr Duration kRetry = 1ms;            // for a port, or memory
-  static constexpr Duration kProbeEvery = 100ms;
   static constexpr Duration kReadEvery = 10ms;
 
   template <class C>
@@ -287,24 +250,11 @@ class LoadApp {
 
   template <class S>
   void send_probes(S& shard, Instant now) {
-    if (!probing_) return;
-    const auto targets = static_cast<std::uint16_t>(probes_.size());
-    for (std::uint16_t t = 0; t < targets; ++t) {
-      Probe& probe = probes_[t];
-      if (probe.answered || probe.under_way || now < probe.retry_at) continue;
-      probe.retry_at = now + kProbeEvery;
-      const auto failure = open_to(shard, t, Role::kProbe, now, now);
-      probe.under_way = !failure;
-      probing_now_ += failure ? 0 : 1;
+    probes_.send(now, [&](std::uint16_t target) {
+      const auto failure = open_to(shard, target, Role::kProbe, now, now);
       if (failure) refusal_ = failure;
-    }
-  }
-  void probe_closed(const Slot& slot, tcp::Reason reason, Instant now) {
-    Probe& probe = probes_[slot.target];
-    --probing_now_;
-    probe.under_way = false;
-    probe.retry_at = now + kProbeEvery;
-    if (!probe.answered) probe.failure = reason;
+      return !failure;
+    });
   }
 
   // False: no port is free, and it is to wait for one. One that fails at once is attempted too.
@@ -486,30 +436,7 @@ class LoadApp {
       latencies_.lifetime.record(now - slot.started);
       return;
     }
-    count_failure(slot.flaw, reason);
-  }
-  void count_failure(Flaw flaw, tcp::Reason reason) {
-    ServiceCounters& service = counts_.service;
-    switch (flaw) {
-      case Flaw::kNone:
-        return service.count_failure(reason);
-      case Flaw::kBadStatus:
-        ++service.bad_status;
-        return;
-      case Flaw::kMismatch:
-        ++service.mismatch;
-        return;
-      case Flaw::kGarbled:
-        ++service.protocol;
-        return;
-      case Flaw::kTimeout:
-        ++service.timed_out;
-        return;
-      case Flaw::kNoMemory:
-        ++service.no_resources;
-        return;
-    }
-    unreachable();
+    count_failure(counts_.service, slot.flaw, reason);
   }
 
   // ---- time ----
@@ -574,7 +501,7 @@ class LoadApp {
     if (timeouts_.front() != 0) at(slots_[timeouts_.front()].waits_since + config_.timeout);
     if (thinkers_.front() != 0) at(slots_[thinkers_.front()].paused_at + config_.think);
     if (readers_.front() != 0) at(slots_[readers_.front()].paused_at + kReadEvery);
-    if (probing_) at(now + kProbeEvery);
+    if (const auto probe = probes_.next_due(now)) at(*probe);
     if (stopping_) return due;
     if (start_ && schedule_.next()) at(std::max(*start_ + *schedule_.next(), retry_at_));
     if (!idle_clients_.empty()) at(std::max(idle_clients_.front(), retry_at_));
@@ -592,8 +519,7 @@ class LoadApp {
   Schedule schedule_;
   LoadCounts counts_;
   Latencies latencies_;
-  std::vector<Probe> probes_;  // of each target
-  std::uint32_t probing_now_ = 0;
+  Probes probes_;
   FixedQueue<Instant> idle_clients_{config_.closed};  // when each is ready
   std::uint32_t to_hold_ = 0;
   std::optional<Instant> start_;
@@ -601,7 +527,6 @@ class LoadApp {
   Duration last_slip_{0};
   Instant retry_at_{};
   std::optional<ConnectError> refusal_;
-  bool probing_ = false;
   bool stopping_ = false;
   bool draining_ = false;
 };

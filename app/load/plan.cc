@@ -15,8 +15,6 @@
 namespace pollux::app {
 namespace {
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
 // What the tables of a core take, said by tables that nobody touches, so that they cost nothing.
 std::uint64_t table_bytes(const ShardConfig& shard) {
   TimeWaitTable::Config time_wait;

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <ctime>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <utility>
 
 #include "hdr_histogram.h"
+#include "passive_app.h"
 #include "service_counters.h"
 #include "shard/shard_core.h"
 
@@ -27,7 +27,7 @@ struct TupleSpace {
 
 // Opens the connections of the tuples up to a number it is told, some at a time; ends each when its peer has. An App
 // for a Shard that opens from on_turn.
-class TupleOpener {
+class TupleOpener : public PassiveApp {
  public:
   struct Config {
     IpAddress server;
@@ -73,17 +73,9 @@ class TupleOpener {
     ++counters_.opened;
   }
   template <class C>
-  std::size_t on_text(C, std::span<const std::byte> text) {
-    return text.size();
-  }
-  template <class C>
   void on_eof(C conn) {
     conn.close();
   }
-  template <class C>
-  void on_writable(C) {}
-  template <class C>
-  void on_urgent(C) {}
   template <class C>
   void on_closed(C, tcp::Reason reason) {
     --open_;
@@ -146,7 +138,7 @@ class TurnWatch {
 };
 
 // Closes each connection as soon as it is open, and so keeps it in TIME-WAIT.
-class CloseAtOnce {
+class CloseAtOnce : public PassiveApp {
  public:
   template <class S>
   std::optional<Instant> on_turn(S&, Instant) {
@@ -158,16 +150,6 @@ class CloseAtOnce {
     ++counters_.opened;
     conn.close();
   }
-  template <class C>
-  std::size_t on_text(C, std::span<const std::byte> text) {
-    return text.size();
-  }
-  template <class C>
-  void on_eof(C) {}
-  template <class C>
-  void on_writable(C) {}
-  template <class C>
-  void on_urgent(C) {}
   template <class C>
   void on_closed(C, tcp::Reason reason) {
     counters_.count_closed(reason);

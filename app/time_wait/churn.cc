@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "child.h"
-#include "dpdk/thread.h"
 #include "http_content.h"
 #include "http_server.h"
 #include "load/http_exchange.h"
 #include "load/load_app.h"
 #include "say.h"
 #include "session.h"
+#include "time_wait/both_ends.h"
 #include "time_wait/churn_result.h"
 #include "time_wait/time_wait.h"
 #include "units.h"
@@ -30,21 +30,16 @@ using runtime::Group;
 using Wall = std::chrono::steady_clock;
 using Client = LoadApp<HttpExchange>;
 
-constexpr const char* kPair = "ring-pair";  // no sockets, and nothing to undo at the end
-constexpr const char* kServerAddress = "198.18.0.2/24";
-constexpr const char* kClientAddress = "198.18.0.1/24";
-constexpr const char* kSources = "198.19.0.1/16";  // and what follows
-constexpr std::uint64_t kBody = 64;                // bytes of each answer
+constexpr std::uint64_t kBody = 64;  // bytes of each answer
 constexpr std::uint16_t kFirstServerPort = 80;
 constexpr Duration kSampleEvery = 10ms;
 constexpr Duration kUnlimited = 5s;  // how long a mode runs that never lacks ports
-constexpr Duration kDrain = 2s;
 
 // One engine, one scenario.
 class Churn {
  public:
   Churn(const Options& options, const Scenario& scenario, Duration duration)
-      : options_{with_defaults(options)},
+      : options_{with_both_ends(options)},
         scenario_{scenario},
         duration_{duration},
         session_{options_, Command::kTimeWaitChurn, "timewait churn"},
@@ -66,7 +61,7 @@ class Churn {
     result_.duration = Wall::now() - begin;
     client_->call(0, [](Shard<Client>&, Client& app, Instant now) { app.stop(now); });
     // Those that are open run to their end, which takes microseconds.
-    const auto end = Wall::now() + kDrain;
+    const auto end = Wall::now() + kBothEndsDrain;
     while (counts().open > 0 && Wall::now() < end && signals_.wait(1ms) != Signals::Event::kStop) {
     }
     Session::Tick last;
@@ -74,20 +69,11 @@ class Churn {
     last.engine = engine_->snapshot();
     last.time_wait_entry = server_->call(
         0, [](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
-    engine_->stop(kDrain);
+    engine_->stop(kBothEndsDrain);
     return finish(std::move(last));
   }
 
  private:
-  static Options with_defaults(Options options) {
-    if (options.port.empty()) options.port = kPair;
-    if (options.cores.empty()) {
-      options.cores = dpdk::allowed_cpus();
-      if (options.cores.size() > 2) options.cores.resize(2);
-    }
-    return options;
-  }
-
   runtime::GroupOptions side(const std::string& port) const {
     runtime::GroupOptions group = session_.group_options(port);
     group.workers = 1;
@@ -268,6 +254,9 @@ int time_wait_churn(const Options& options, Signals& signals) {
     const Duration duration = options.duration.value_or(churn_time(scenario));
     if (!options.quiet) say(stderr, "{} for {}\n", name(mode), show_duration(duration));
     Child child{[&] { return churn(options, scenario, duration); }};
+    while (!child.ended() && signals.wait(kSampleEvery) != Signals::Event::kStop) {
+    }
+    if (!child.ended()) child.stop();  // it has a result of what there was
     auto answer = child.wait();
     if (!answer) return fail(kRunTimeError, answer.error());
     judge(result.verdict, *answer);

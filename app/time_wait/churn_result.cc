@@ -16,8 +16,6 @@ using Json = nlohmann::ordered_json;
 // As the kernel and as Pollux call it.
 const std::set<std::string> kForWantOfPorts{"EADDRNOTAVAIL", "EADDRINUSE", "port_exhausted"};
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
 double rate_between(const ChurnSample& a, const ChurnSample& b) {
   return b.at > a.at ? static_cast<double>(b.completed - a.completed) / seconds(b.at - a.at) : 0;
 }
@@ -145,26 +143,27 @@ std::string verdict_text(const Verdict& verdict) {
   return text;
 }
 
+std::string shown_rate(const Json& rate) { return rate.is_null() ? "-" : show_count(rate.get<double>()) + "/s"; }
+std::string shown_share(const Json& off) {
+  return off.is_null() ? "-" : fmt::format("{:+.1f} %", 100 * off.get<double>());
+}
+std::string shown_instant(const Json& ns) {
+  return ns.is_null() ? "never" : show_duration(Duration{ns.get<Duration::rep>()});
+}
+
 std::string churn_table(const Json& results) {
   std::string text =
       fmt::format("{:<56}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>8}{:>9}{:>11}{:>9}{:>7}\n", "", "tuples", "sustained",
                   "model", "off", "run out", "model", "off", "refused", "TIME-WAIT", "memory", "CPU");
-  const auto when = [](const Json& ns) {
-    return ns.is_null() ? std::string{"never"} : show_duration(Duration{ns.get<Duration::rep>()});
-  };
-  const auto share = [](const Json& off) {
-    return off.is_null() ? std::string{"-"} : fmt::format("{:+.1f} %", 100 * off.get<double>());
-  };
-  const auto rate = [](const Json& n) { return n.is_null() ? std::string{"-"} : show_count(n.get<double>()) + "/s"; };
   for (const Json& r : results) {
     const Json& model = r["model"];
     std::uint64_t refused = 0;
     for (const auto& [cause, count] : r["refusals"].items()) refused += count.get<std::uint64_t>();
     text += fmt::format("{:<56}{:>8}{:>11}{:>8}{:>8}{:>10}{:>8}{:>8}{:>9}{:>11}{:>9}{:>6.1f}s\n",
                         r["who"].get<std::string>(), show_count(model["tuples"].get<double>()),
-                        rate(r["sustained_per_second"]), show_count(model["sustained_per_second"].get<double>()),
-                        share(r["off_model"]["sustained"]), when(r["exhausted_after_ns"]),
-                        when(model["exhausted_after_ns"]), share(r["off_model"]["exhausted_after"]),
+                        shown_rate(r["sustained_per_second"]), show_count(model["sustained_per_second"].get<double>()),
+                        shown_share(r["off_model"]["sustained"]), shown_instant(r["exhausted_after_ns"]),
+                        shown_instant(model["exhausted_after_ns"]), shown_share(r["off_model"]["exhausted_after"]),
                         show_count(static_cast<double>(refused)), with_commas(r["time_wait_peak"].get<std::uint64_t>()),
                         show_bytes(r["time_wait_bytes"].get<double>()), r["cpu_seconds"].get<double>());
     const auto failure = r["first_failure"].get<std::string>();

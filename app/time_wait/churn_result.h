@@ -52,6 +52,10 @@ nlohmann::ordered_json to_json(const ChurnResult& result);
 // What of a run, as to_json gives it, lowers the verdict on all of them.
 void judge(Verdict& verdict, const nlohmann::ordered_json& result);
 std::string verdict_text(const Verdict& verdict);
+// How tables and pages write what may be null there: "470/s", "-0.2 %", "14.1s"; "-" and "never" for null.
+std::string shown_rate(const nlohmann::ordered_json& rate);
+std::string shown_share(const nlohmann::ordered_json& off);
+std::string shown_instant(const nlohmann::ordered_json& ns);
 // `results`: an array of what to_json gives.
 std::string churn_table(const nlohmann::ordered_json& results);
 std::vector<std::string> lines_of(const std::string& text);

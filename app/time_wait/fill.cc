@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "dpdk/thread.h"
 #include "memory_figures.h"
 #include "say.h"
 #include "session.h"
 #include "time_wait/apps.h"
+#include "time_wait/both_ends.h"
 #include "time_wait/model.h"
 #include "time_wait/probe.h"
 #include "units.h"
@@ -27,21 +27,13 @@ using runtime::Engine;
 using runtime::Group;
 using Wall = std::chrono::steady_clock;
 
-constexpr const char* kPair = "ring-pair";
-constexpr const char* kServerAddress = "198.18.0.2/24";
-constexpr const char* kGateway = "198.18.0.1";  // the client's own address; the others lie behind it
-constexpr const char* kClientAddress = "198.18.0.1/24";
-constexpr const char* kTuples = "198.19.0.1/16";
 constexpr std::uint32_t kClients = 512;
 constexpr std::uint64_t kFirstLevel = 10'000;
 constexpr Duration kSampleEvery = 20ms;
 constexpr std::size_t kSamplesOfALevel = 16;
-constexpr Duration kDrain = 2s;
 constexpr Duration kStallAim = 1ms;
 constexpr std::uint64_t kManyEntries = 1'000'000;  // below them the room for those that come meanwhile counts for much
 constexpr double kBytesAim = 42.9;                 // 4 GiB for 100 M
-
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
 class Fill {
  public:
@@ -52,7 +44,7 @@ class Fill {
         server_name_{options_.port + ":0"},
         client_name_{options_.port + ":1"},
         wanted_{options_.time_wait.entries} {
-    tuples_.first = IpPrefix::parse(kTuples)->address;
+    tuples_.first = IpPrefix::parse(kSources)->address;
   }
   ~Fill() { signals_.set_hurry({}); }
   Fill(const Fill&) = delete;
@@ -72,7 +64,7 @@ class Fill {
     const bool whole = fill() && expire();
     const Duration took = Wall::now() - begun_;
     Session::Tick last = read();
-    const bool drained = engine_->stop(kDrain);
+    const bool drained = engine_->stop(kBothEndsDrain);
     Result result = session_.result(server_name_, std::move(last), took);
     judge(result, whole, drained);
     report(result);
@@ -82,15 +74,11 @@ class Fill {
   }
 
  private:
-  // A core for each side where there are two. What is entered first must not have ended before the last is in.
+  // What is entered first must not have ended before the last is in.
   static Options with_defaults(Options options) {
     constexpr std::int64_t kSlowest = 100'000;  // connections/s
-    if (options.port.empty()) options.port = kPair;
+    options = with_both_ends(std::move(options));
     if (options.clients == Options{}.clients) options.clients = kClients;
-    if (options.cores.empty()) {
-      options.cores = dpdk::allowed_cpus();
-      if (options.cores.size() > 2) options.cores.resize(2);
-    }
     const bool own_cores = options.cores.size() > 1 && options.cores[0] != options.cores[1];
     if (options.idle == runtime::IdlePolicy::kAuto && own_cores) options.idle = runtime::IdlePolicy::kSpin;
     const auto fill_time = std::chrono::seconds{static_cast<std::int64_t>(options.time_wait.entries) / kSlowest};
@@ -121,7 +109,7 @@ class Fill {
     engine_ = std::move(*engine);
     runtime::GroupOptions server = side(server_name_);
     server.shard.addresses = {{*IpPrefix::parse(kServerAddress), 1}};
-    server.shard.gateways = {*IpAddress::parse(kGateway)};
+    server.shard.gateways = {IpPrefix::parse(kClientAddress)->address};
     server.shard.max_time_wait_v4 = static_cast<std::uint32_t>(wanted_ + spare());
     auto holder = engine_->add_group<CloseAtOnce>(server, [](unsigned) { return std::make_unique<CloseAtOnce>(); });
     if (!holder) return unexpected(holder.error());
@@ -129,7 +117,7 @@ class Fill {
 
     runtime::GroupOptions client = side(client_name_);
     const auto addresses = static_cast<std::uint32_t>(tuples_.addresses_for(wanted_ + spare()));
-    client.shard.addresses = {{*IpPrefix::parse(kClientAddress), 1}, {*IpPrefix::parse(kTuples), addresses}};
+    client.shard.addresses = {{*IpPrefix::parse(kClientAddress), 1}, {*IpPrefix::parse(kSources), addresses}};
     client.shard.first_port = client.shard.last_port = 1;  // it says itself which ports it wants
     client.capture_file.reset();                           // one side sees every frame
     TupleOpener::Config config;
@@ -256,14 +244,19 @@ class Fill {
         with_commas(t.counters.expired));
   }
 
-  // Connections/s about the moment when so many had been entered: the median over some samples, so that a moment in
-  // which another program had the core does not count.
+  // Connections/s while about so many were in the table, a tenth more or less, and for some samples at least: the
+  // median, so that moments in which another program had the core do not count.
   double rate_at(std::uint64_t level) const {
-    std::size_t i = 0;
-    while (i + 1 < samples_.size() && samples_[i].entries < level) ++i;
-    std::size_t first = i;
-    std::size_t last = std::min(i + kSamplesOfALevel, samples_.size() - 1);
-    if (last - first < kSamplesOfALevel) first = last > kSamplesOfALevel ? last - kSamplesOfALevel : 0;
+    const auto reached = [&](std::uint64_t entries) {
+      const auto found = std::lower_bound(samples_.begin(), samples_.end(), entries,
+                                          [](const At& at, std::uint64_t n) { return at.entries < n; });
+      return static_cast<std::size_t>(found - samples_.begin());
+    };
+    if (samples_.empty()) return 0;
+    std::size_t first = reached(level - level / 10);
+    const std::size_t last =
+        std::min(std::max(reached(level + level / 10), first + kSamplesOfALevel), samples_.size() - 1);
+    if (last - std::min(first, last) < kSamplesOfALevel) first = last > kSamplesOfALevel ? last - kSamplesOfALevel : 0;
     std::vector<double> rates;
     for (std::size_t s = first; s < last; ++s) {
       const At& a = samples_[s];
@@ -303,8 +296,9 @@ class Fill {
     holder_->call(0, [](Shard<CloseAtOnce>&, CloseAtOnce& app, Instant) { app.watch.begin(); });
     const auto begin = Wall::now();
     engine_->advance_clock(two_msl);
-    open_up_to(wanted_ + spare() -
-               2 * PathProbe::kFresh);  // behind the leap, which would be too long a silence for them
+    // Behind the leap, which would be too long a silence for connections that are being opened.
+    if (!both_have_leapt()) return false;
+    open_up_to(wanted_ + spare() - 2 * PathProbe::kFresh);
     const std::uint64_t due = before.counters.entered - before.counters.reused;
     if (!wait_until([&] { return table().counters.expired >= due; })) return false;
     expiry_.took = Wall::now() - begin;
@@ -316,6 +310,15 @@ class Fill {
     if (!wait_until([this] { return opener_is_idle() && connections() == 0; })) return false;
     engine_->advance_clock(two_msl);
     return wait_until([this] { return table().entries == 0; });
+  }
+
+  // False: interrupted.
+  bool both_have_leapt() {
+    const Instant here = engine_->now();
+    return wait_until([&] {
+      const auto now_of = [](auto&, auto&, Instant now) { return now; };
+      return holder_->call(0, now_of) >= here && opener_->call(0, now_of) >= here;
+    });
   }
 
   // --- Telling ---

@@ -218,6 +218,7 @@ void connect_at_rate(const KernelChurn& churn, ChurnResult& result) {
     }
     if (at >= churn.duration) break;
     if (due(arrivals) > at) {
+      // Nothing happens until then that could be waited for: this is the schedule's clock.
       std::this_thread::sleep_for(std::min(due(arrivals), next_sample) - at);
       continue;
     }

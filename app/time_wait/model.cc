@@ -20,8 +20,6 @@ constexpr Duration kReuseAfter = 1s;
 // objsize of tw_sock_TCP in /proc/slabinfo of Linux 6.18 on x86-64. `timewait compare` measures what comes on top.
 constexpr double kKernelEntry = 256;
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
 std::uint64_t rounded_up(double n) { return static_cast<std::uint64_t>(std::ceil(n - 1e-9)); }
 
 std::string times(std::uint64_t n, std::string_view one, std::string_view many) {

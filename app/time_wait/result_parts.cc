@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "time/instant.h"
+#include "time_wait/churn_result.h"
 #include "units.h"
 
 namespace pollux::app {
@@ -95,10 +96,6 @@ std::vector<Chart> run_charts(const Json& runs) {
   return {std::move(rate), std::move(occupancy), std::move(against), std::move(memory)};
 }
 
-std::string share(const Json& off) { return off.is_null() ? "" : fmt::format("{:+.1f} %", 100 * off.get<double>()); }
-std::string rate_text(const Json& rate) { return rate.is_null() ? "" : show_count(rate.get<double>()) + "/s"; }
-std::string when(const Json& ns) { return ns.is_null() ? "never" : show_duration(Duration{ns.get<Duration::rep>()}); }
-
 Table run_table(const Json& runs) {
   Table table{"Measured and modelled",
               {"", "sustained", "model", "off", "ports run out", "model", "off", "TIME-WAIT", "memory", "CPU"},
@@ -107,10 +104,11 @@ Table run_table(const Json& runs) {
     const Json& model = run.at("model");
     const Json& off = run.at("off_model");
     table.rows.push_back(
-        {text(run, "who"), rate_text(run.at("sustained_per_second")), rate_text(model.at("sustained_per_second")),
-         share(off.at("sustained")), when(run.at("exhausted_after_ns")), when(model.at("exhausted_after_ns")),
-         share(off.at("exhausted_after")), with_commas(run.at("time_wait_peak").get<std::uint64_t>()),
-         show_bytes(number(run, "time_wait_bytes")), fmt::format("{:.1f} s", number(run, "cpu_seconds"))});
+        {text(run, "who"), shown_rate(run.at("sustained_per_second")), shown_rate(model.at("sustained_per_second")),
+         shown_share(off.at("sustained")), shown_instant(run.at("exhausted_after_ns")),
+         shown_instant(model.at("exhausted_after_ns")), shown_share(off.at("exhausted_after")),
+         with_commas(run.at("time_wait_peak").get<std::uint64_t>()), show_bytes(number(run, "time_wait_bytes")),
+         fmt::format("{:.1f} s", number(run, "cpu_seconds"))});
   }
   return table;
 }
@@ -130,9 +128,9 @@ void add_runs(TimeWaitParts& parts, const Json& runs) {
   parts.of_several_runs = true;
   for (const Json& run : runs) {
     const Json& first = run.at("exhausted_after_ns");
-    const std::string rate = rate_text(run.at("sustained_per_second"));
-    parts.tiles.push_back({text(run, "who"), rate.empty() ? "too short to say" : rate,
-                           first.is_null() ? "ports never ran out" : "ports ran out after " + when(first)});
+    const Json& rate = run.at("sustained_per_second");
+    parts.tiles.push_back({text(run, "who"), rate.is_null() ? "too short to say" : shown_rate(rate),
+                           first.is_null() ? "ports never ran out" : "ports ran out after " + shown_instant(first)});
   }
   auto charts = run_charts(runs);
   std::move(charts.begin(), charts.end(), std::back_inserter(parts.charts));

@@ -28,6 +28,17 @@ def run(*words, limit=60):
     return subprocess.run([POLLUX, *words], capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL)
 
 
+def run_for_result(*words, limit=60):
+    """What came of it, and the result file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "result.json")
+        result = run(*words, "--json", path, limit=limit)
+        if not os.path.exists(path):
+            raise AssertionError(f"no result file: {result.stderr}")
+        with open(path) as file:
+            return result, json.load(file)
+
+
 class Scripts(unittest.TestCase):
     SERVER = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
 
@@ -121,13 +132,8 @@ CHURN = ("--hugepages", "off", "--rate", "2k/s")
 
 
 class TimeWait(unittest.TestCase):
-    def time_wait(self, *words, limit=120):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "result.json")
-            result = run("timewait", *words, "--json", path, limit=limit)
-            self.assertTrue(os.path.exists(path), result.stderr)
-            with open(path) as file:
-                report = json.load(file)
+    def time_wait(self, *words):
+        result, report = run_for_result("timewait", *words, limit=120)
         if words[0] != "model":
             RESULT_SCHEMA.validate(report)
         return result, report
@@ -189,6 +195,16 @@ class TimeWait(unittest.TestCase):
                 self.assertEqual(run["attempted"], run["completed"] + run["refusals"]["port_exhausted"])
                 self.assertEqual(run["time_wait_peak"], run["model"]["tuples"])
                 self.assertIn("first failure: connect: no local port", result.stdout)
+
+    def test_every_mode_that_can_lack_ports_does_as_the_model_says(self):
+        timestamps = ("--rate", "7k/s", "--set", "tcp.ports=20000-26499", "--set", "tcp.time_wait=6s", "--mode", "timestamps")
+        others = ("--rate", "2k/s", "--set", "tcp.ports=40000-41999", "--set", "tcp.time_wait=4s", "--mode", "addresses=3,msl=6s")
+        for words in (timestamps, others):
+            result, report = self.time_wait("churn", "--hugepages", "off", *words)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            for run in report["churn"]:
+                self.assertIsNotNone(run["model"]["exhausted_after_ns"], run["who"])
+                self.assert_as_modelled(run)
 
     def test_who_waits_for_a_port_is_refused_none(self):
         words = ("--set", "tcp.ports=40000-45999", "--set", "tcp.time_wait=4s", "--on-exhaust", "wait")
@@ -255,12 +271,7 @@ class TimeWait(unittest.TestCase):
 
 class Demo(unittest.TestCase):
     def demo(self, *words):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "result.json")
-            result = run("demo", "--duration", "500ms", "--hugepages", "off", "--seed", "7", "--json", path, *words)
-            self.assertTrue(os.path.exists(path), result.stderr)
-            with open(path) as file:
-                return result, json.load(file)
+        return run_for_result("demo", "--duration", "500ms", "--hugepages", "off", "--seed", "7", *words)
 
     def test_a_run_over_either_pair_is_valid_and_accounts_for_everything(self):
         for port in ("memif-pair", "ring-pair"):
@@ -392,14 +403,9 @@ class Serve(unittest.TestCase):
     """Over a port that nobody else is on, so that it needs nothing."""
 
     def serve(self, *words):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "result.json")
-            if "--duration" not in words:
-                words = ("--duration", "300ms", *words)
-            result = run("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", "--json", path, *words)
-            self.assertTrue(os.path.exists(path), result.stderr)
-            with open(path) as file:
-                return result, json.load(file)
+        if "--duration" not in words:
+            words = ("--duration", "300ms", *words)
+        return run_for_result("serve", "http", "--port", "ring", "--ip", "198.18.0.2/24", "--hugepages", "off", *words)
 
     def test_a_server_is_listening_until_its_end(self):
         result, report = self.serve()

@@ -83,7 +83,7 @@ TEST(TimeWaitParts, TheTableHasTheModelBesideWhatWasMeasured) {
   ASSERT_EQ(parts.tables.size(), 2u);
   EXPECT_TRUE(parts.of_several_runs);
   EXPECT_EQ(parts.tables[0].rows[0], (std::vector<std::string>{"Linux", "470/s", "471/s", "-0.2 %", "14.1s", "14.1s",
-                                                               "", "100", "25.6 kB", "1.5 s"}));
+                                                               "-", "100", "25.6 kB", "1.5 s"}));
   EXPECT_EQ(parts.tables[1].rows[0],
             (std::vector<std::string>{"Linux", "EADDRNOTAVAIL", "12", "connect: EADDRNOTAVAIL"}));
   EXPECT_EQ(parts.tiles[0].note, "ports ran out after 14.1s");
