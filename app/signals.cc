@@ -20,6 +20,9 @@ Signals::Signals() {
   pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // whoever reads our output may leave before us
   thread_ = std::thread{[this] { take_signals(); }};
+  // A process that forks while a thread begins may leave its child an allocator that is locked for ever: ASan's is.
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [this] { return begun_; });
 }
 
 Signals::~Signals() {
@@ -32,6 +35,11 @@ Signals::~Signals() {
 
 void Signals::take_signals() {
   constexpr timespec kLook{0, 50'000'000};
+  {
+    const std::lock_guard lock{mutex_};
+    begun_ = true;
+  }
+  changed_.notify_all();
   for (;;) {
     const int signal = sigtimedwait(&set_, nullptr, &kLook);
     if (signal > 0) took(signal);

@@ -37,6 +37,7 @@ class Signals {
   sigset_t set_{};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  bool begun_ = false;
   int stops_ = 0;
   bool show_ = false;
   bool leaving_ = false;
