@@ -48,14 +48,17 @@ Json line_json(const Line& line) {
   return {{"label", line.label}, {"colour", line.colour}, {"dashed", line.dashed}, {"points", std::move(points)}};
 }
 
+// Whose legend leaves no room for the lines in half of the page.
+bool is_wide(const Chart& chart) {
+  constexpr std::size_t kLinesBesideAnother = 6;
+  return chart.lines.size() > kLinesBesideAnother;
+}
+
 Json chart_json(const Chart& chart) {
   Json lines = Json::array();
   for (const Line& line : chart.lines) lines.push_back(line_json(line));
-  return {{"title", chart.title},
-          {"x", axis_json(chart.x)},
-          {"y", axis_json(chart.y)},
-          {"categories", chart.categories},
-          {"lines", std::move(lines)}};
+  return {{"title", chart.title},    {"wide", is_wide(chart)},         {"x", axis_json(chart.x)},
+          {"y", axis_json(chart.y)}, {"categories", chart.categories}, {"lines", std::move(lines)}};
 }
 
 // JSON inside of a <script>: nothing in it may end the element or begin a comment.
@@ -106,18 +109,27 @@ std::string charts_html(const std::vector<const Chart*>& charts) {
   html += "<section class=\"charts\">\n";
   for (const Chart* chart : charts) {
     html += fmt::format(
-        "<figure><figcaption>{}{}</figcaption><div class=\"canvas\"><canvas role=\"img\" "
+        "<figure{}><figcaption>{}{}</figcaption><div class=\"canvas\"><canvas role=\"img\" "
         "aria-label=\"{}\"></canvas></div></figure>\n",
-        element("h2", chart->title), element("p", chart->note, "note"), escape_html(chart->title));
+        is_wide(*chart) ? " class=\"wide\"" : "", element("h2", chart->title), element("p", chart->note, "note"),
+        escape_html(chart->title));
   }
   return html + "</section>\n";
 }
 
-std::string table_html(const Table& table) {
+// Needs the whole width of the page.
+bool is_wide(const Table& table) {
   constexpr std::size_t kColumnsBesideAnother = 8;  // of tables that stand two in a row
+  constexpr std::size_t kLettersBesideAnother = 40;
+  const auto is_long = [](const std::string& cell) { return cell.size() > kLettersBesideAnother; };
+  return table.header.size() > kColumnsBesideAnother ||
+         std::any_of(table.rows.begin(), table.rows.end(),
+                     [&](const auto& row) { return std::any_of(row.begin(), row.end(), is_long); });
+}
+
+std::string table_html(const Table& table) {
   std::string html =
-      fmt::format("<div class=\"table{}\">{}<table>\n", table.header.size() > kColumnsBesideAnother ? " wide" : "",
-                  element("h2", table.title));
+      fmt::format("<div class=\"table{}\">{}<table>\n", is_wide(table) ? " wide" : "", element("h2", table.title));
   if (!table.header.empty()) {
     html += "<thead><tr>";
     for (const std::string& cell : table.header) html += fmt::format("<th scope=\"col\">{}</th>", escape_html(cell));

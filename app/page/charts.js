@@ -2,13 +2,13 @@
 "use strict";
 
 (() => {
-  // Okabe and Ito's colours, which the colour-blind tell apart, and the same made brighter for a dark ground. Each has
-  // a shape of its own, too.
+  // Okabe and Ito's colours, which the colour-blind tell apart, and the same made brighter for a dark ground; then four
+  // for charts of many lines. Each has a shape of its own, too.
   const PALETTES = {
-    light: ["#0072b2", "#d55e00", "#009e73", "#b0578d", "#b07800", "#2b95d6"],
-    dark: ["#56b4e9", "#f08a3c", "#35c79a", "#e39bc4", "#f2c14e", "#a9d8f5"],
+    light: ["#0072b2", "#d55e00", "#009e73", "#b0578d", "#b07800", "#2b95d6", "#5a6675", "#8c2d19", "#5a3fc0", "#1f6f2b"],
+    dark: ["#56b4e9", "#f08a3c", "#35c79a", "#e39bc4", "#f2c14e", "#a9d8f5", "#b8c0cc", "#ff9d8a", "#b7a5ff", "#9be28a"],
   };
-  const SHAPES = ["circle", "triangle", "rect", "rectRot", "star", "crossRot"];
+  const SHAPES = ["circle", "triangle", "rect", "rectRot", "star", "crossRot", "rectRounded", "cross", "dash", "line"];
   const MOST_POINTS_WITH_SHAPES = 45;
 
   const SIZES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
@@ -99,12 +99,14 @@
     };
   }
 
-  // Where lines are told apart by dashes, the legend shows those instead of shapes.
+  // Where lines are told apart by dashes, the legend shows those instead of shapes; where there are many, only those
+  // that are not dashed: a dashed one has the colour of what it belongs to.
   function dashes(chart) {
     if (!chart.lines.some((line) => line.dashed)) return {};
     const usual = Chart.defaults.plugins.legend.labels.generateLabels;
     return {
       pointStyleWidth: 26,
+      filter: (item) => !chart.wide || !chart.lines[item.datasetIndex].dashed,
       generateLabels: (drawing) =>
         usual(drawing).map((item) => {
           const lineDash = chart.lines[item.datasetIndex].dashed ? [5, 4] : [];
@@ -136,6 +138,7 @@
           legend: {
             display: chart.lines.length > 1,
             align: "start",
+            position: chart.wide ? "bottom" : "top",
             labels: { color: colours.ink, usePointStyle: true, boxHeight: 7, padding: 14, ...dashes(chart) },
           },
           tooltip: {
