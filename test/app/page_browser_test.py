@@ -6,6 +6,7 @@ POLLUX_PAGE_KEEP=DIR keeps pages and pictures of them there.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,6 +125,23 @@ class Page(unittest.TestCase):
         self.assertEqual(labels["Rate"], ["one", "two"])
         self.assertEqual(labels["Latency"], ["one p50", "one p99", "two p50", "two p99"])
         self.assertEqual(labels["Latency distribution: service"], ["one", "two"])
+
+    def test_many_lines_have_the_page_to_themselves_and_room_beside_their_names(self):
+        paths = [self.one, self.two]
+        for i in range(4):
+            paths.append(self.path(f"a_result_with_a_long_name_and_the_number_{i}.json"))
+            shutil.copy(self.one, paths[-1])
+        self.show("many", *paths)
+        shares = self.browser.evaluate("""
+          [...document.querySelectorAll("canvas")].filter((canvas) => Chart.getChart(canvas).data.datasets.length > 6)
+              .map((canvas) => {
+                const { left, right, top, bottom } = Chart.getChart(canvas).chartArea;
+                return [(right - left) / document.body.clientWidth, (bottom - top) / canvas.clientHeight];
+              })""")
+        self.assertGreater(len(shares), 0)
+        for across, down in shares:
+            self.assertGreater(across, 0.8)
+            self.assertGreater(down, 0.5)
 
     def measured(self, name, *words):
         path = self.path(name + ".json")
