@@ -186,9 +186,9 @@ bool ShardCore::arrive_in_time_wait(std::size_t i, Packet& packet) {
   if (!entry) return false;
   const tcp::Millis entered{entry->entered_ms};
   const std::uint8_t period = TimeWaitTable::challenge_period(env_.now);
-  const tcp::TimeWaitRecord record{
-      entry->snd_nxt, entry->rcv_nxt,       entry->ts_recent,  entered,
-      entered,        entry->rcv_wnd_field, entry->timestamps, entry->challenged == period};
+  const tcp::Millis heard{entry->entered_ms - 1};  // the table rounds up, and an age must not be negative
+  const tcp::TimeWaitRecord record{entry->snd_nxt,       entry->rcv_nxt,    entry->ts_recent,           heard, entered,
+                                   entry->rcv_wnd_field, entry->timestamps, entry->challenged == period};
   tcp::Tcb tcb;
   record.unpack(frame.key, secrets_.timestamp_offset(frame.key), tcb, env_);
   const std::optional<Instant> before = tcb.next_deadline(env_.now);

@@ -51,6 +51,33 @@ TEST(TimeWait, LastsTwiceMslAndNoLonger) {  // MUST-13
   EXPECT_EQ(client.state(), State::kClosed);
 }
 
+// Records know whole milliseconds, rounded up: what comes before the one is over must not seem to come weeks later.
+TEST(TimeWait, AnOldTimestampIsOldInItsFirstMillisecondToo) {  // RFC 7323, 5.3
+  Scene net;
+  auto [client, server] = net.connected_pair();
+  client.send_all(100);
+  net.run_until_idle();
+  const auto old_ack = net.sent(pure_ack().from(server)).back();
+  net.sleep(1s + 100us);
+  server.shutdown_on_eof();
+  client.shutdown();
+  const auto entry = [&, c = client] { return net.core(0).time_wait().find(c.key()); };
+  ASSERT_TRUE(net.run_until([&] { return entry().has_value(); }, 10s));
+  const TimeWaitEntry before = *entry();
+  ASSERT_NE(net.now().time_since_epoch() % 1ms, Duration{0});
+
+  std::vector<std::byte> frame = old_ack.frame;
+  set_seq(frame, view_of(old_ack), before.rcv_nxt.value());
+  set_ack(frame, view_of(old_ack), before.snd_nxt.value());
+  mend_checksums(frame);
+  net.impair(1, {});
+  net.inject(0, frame);
+  net.sleep(10us);
+
+  EXPECT_EQ(entry()->ts_recent, before.ts_recent);
+  net.expect_all_gone();
+}
+
 TEST(TimeWait, OldTextIsAcknowledgedWithTheWindowAsItWas) {
   Scene net;
   auto [client, server] = net.connected_pair();
