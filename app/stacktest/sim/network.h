@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -203,7 +202,7 @@ class Network {
   LinkConfig link_config() const;
   void make_host(int host);
   void start(int host);
-  bool is_lost(int host, std::span<const std::byte> frame);
+  bool is_lost(int host, std::span<std::byte> frame);
   std::optional<Instant> next_event(bool ignore_idle) const;
   void step(Instant to);
   void turn(int host);
@@ -240,7 +239,6 @@ class Network {
   std::size_t keep_frames_ = 0;
   std::deque<Kept> frames_;
   bool guesses_never_hit_ = false;
-  std::multiset<std::uint64_t> injected_;  // hashes of forged frames that may still arrive
   std::optional<PcapWriter> capture_;
 };
 

@@ -29,7 +29,7 @@ struct DeviceFaults {
 class SimDevice {
  public:
   using Observer = std::function<void(std::span<const std::byte>)>;
-  using Filter = std::function<bool(std::span<const std::byte>)>;
+  using Filter = std::function<bool(std::span<std::byte>)>;
   using Speaker = std::function<std::vector<std::vector<std::byte>>(std::span<const std::byte>)>;
 
   SimDevice(ImpairedLink::End& end, const DeviceFaults& faults, std::uint16_t mtu, Random random);
