@@ -37,7 +37,7 @@ bool Tcb::invariants_hold(const Env& env) const {
     if (!(rcv_.last_ack_sent <= rcv_.nxt)) return false;
   }
   if (q != nullptr && !q->invariants_hold(env.stores.held, rcv_.nxt)) return false;
-  if (q != nullptr && q->empty()) return false;
+  if (q != nullptr && (q->empty() || q->ranges() > env.config.max_ranges)) return false;
   if (flag(kEofPending) && unread(env) == 0) return false;
   if (marks_.repeats > 0 && !marks_.ack) return false;
 

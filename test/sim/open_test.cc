@@ -43,6 +43,25 @@ TEST(Open, LostThirdSegmentIsMadeGoodByText) {
   EXPECT_EQ(s.received(), 100u);
 }
 
+// RFC 6528; NUMBER:JACK. Who has a connection of his own learns from its number nothing about another's.
+TEST(Open, NumbersOfConnectionsOpenedTogetherLieFarApart) {
+  constexpr int kFlows = 8;
+  Scene net;
+  for (int i = 0; i < kFlows; ++i)
+    ASSERT_TRUE(net.connect(net.add_flow(0, true, Network::manual(), Network::manual())));
+  net.run_until_idle();
+
+  const auto syns = net.sent(syn());
+  ASSERT_EQ(syns.size(), std::size_t{kFlows});
+  for (const auto& one : syns) {
+    for (const auto& other : syns) {
+      if (&one == &other) continue;
+      const std::uint32_t between = view_of(one).seq - view_of(other).seq;
+      EXPECT_GT(std::min(between, 0u - between), 1u << 16);
+    }
+  }
+}
+
 TEST(Open, BothAtOnceMakeOneConnection) {  // RFC 9293, 3.5, figure 7; MUST-10
   Scene net;
   Plan talk;

@@ -215,6 +215,18 @@ TEST(Recovery, AnAckInTheWindowIsTakenAndOneBehindItIsAnswered) {  // RFC 9293, 
   EXPECT_EQ(net.frames().size(), before + 1);
 }
 
+TEST(Recovery, AnUrgentPointerToWhatHasBeenReadAnnouncesNothing) {  // RFC 9293, 3.10.7.4, sixth; CVE-2019-12255
+  Scene net;
+  auto [client, server] = net.connected_pair(bulk(1000), Network::manual());
+  net.sleep(1s);
+  const auto edges = *net.oracle().edges(server.key());
+
+  net.forge(server, kFlagUrg | kFlagAck, edges.rcv_nxt, edges.snd_nxt);
+  net.sleep(1s);
+
+  EXPECT_EQ(server.side().urgent_events, 0u);
+}
+
 TEST(Recovery, OldTextIsAnsweredEveryTimeAndOldAcksOnceInAWhile) {  // RFC 5961, 7
   Scene net;
   auto [client, server] = net.connected_pair(bulk(1000), Network::manual());

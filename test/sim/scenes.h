@@ -61,6 +61,7 @@ inline WireView view_of(const Network::Kept& kept) {
 inline constexpr std::uint8_t kFlagSyn = 0x02;
 inline constexpr std::uint8_t kFlagRst = 0x04;
 inline constexpr std::uint8_t kFlagAck = 0x10;
+inline constexpr std::uint8_t kFlagUrg = 0x20;
 
 inline NetworkConfig with_one_way(Duration one_way) {
   NetworkConfig config;

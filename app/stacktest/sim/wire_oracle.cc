@@ -168,12 +168,26 @@ void WireOracle::judge_ack(int host, Direction& d, const WireView& v, Instant no
   if (window > limits_[static_cast<std::size_t>(host)].receive_buffer + unit) {
     complain("a window larger than the buffer behind it", v);
   }
+  judge_growth_of_window(host, d, ack + window, unit, v);
   d.edge = std::max(d.edge, ack + window);
   if (d.ack_owed_since && ack >= std::min(have, d.edge)) {
     if (now - *d.ack_owed_since > kLatestAck + kSlack && !excused_[static_cast<std::size_t>(host)] && !d.late_text) {
       complain("an acknowledgment more than 500 ms late", v);
     }
     d.ack_owed_since.reset();
+  }
+}
+
+// MUST-39: the right edge stays until it can move by a segment, or by half of the buffer (RFC 9293, 3.8.6.2.2). What
+// the field cannot say is rounded (twice where a handshake was half done), and what is more than it can say follows
+// RCV.NXT.
+void WireOracle::judge_growth_of_window(int host, const Direction& d, std::uint64_t edge, std::uint64_t unit,
+                                        const WireView& v) {
+  const bool rounded = edge <= d.edge + 2 * (unit - 1);
+  if (d.edge == 0 || rounded || v.syn || v.wnd == UINT16_MAX || unseen_[static_cast<std::size_t>(host)]) return;
+  const std::uint64_t half = limits_[static_cast<std::size_t>(host)].receive_buffer / 2;
+  if (edge - d.edge + unit < std::min<std::uint64_t>(half, d.syn->mss.value_or(0))) {
+    complain("the window opens by less than a segment", v);
   }
 }
 

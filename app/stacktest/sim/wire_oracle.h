@@ -136,6 +136,7 @@ class WireOracle {
   void judge_syn(int host, Direction& d, const WireView& v);
   void judge_text(int host, Direction& d, const WireView& v);
   void judge_ack(int host, Direction& d, const WireView& v, Instant now);
+  void judge_growth_of_window(int host, const Direction& d, std::uint64_t edge, std::uint64_t unit, const WireView& v);
   void judge_timestamps(Direction& d, const WireView& v);
   void judge_reset(Direction& d, const WireView& v);
   void judge_repetition(Direction& d, const WireView& v, Instant now);
