@@ -92,7 +92,7 @@ void ShardCore::half_open_due(std::uint32_t id) {
   // More than half full: who has not answered the second SYN-ACK makes room for those who will.
   const bool crowded = listener.half_open > std::max(listener.spec.backlog / 2, kFewHalfOpen);
   const std::uint8_t retries = std::min<std::uint8_t>(config_.tcp.syn_ack_retries, crowded ? 1 : UINT8_MAX);
-  if (record.retransmissions >= retries || !listener.open) {
+  if (MUTANT(64, record.retransmissions >= retries, false) || !listener.open) {
     ++shard_counters_.half_open_expired;
     --counters_.states[static_cast<std::size_t>(tcp::State::kSynReceived)];
     return forget_half_open(id, flows_.hash(half_open_.key(id)));

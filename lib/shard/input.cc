@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "shard/shard_core.h"
 #include "tcp/time_wait.h"
 #include "wire/arp.h"
@@ -144,7 +145,7 @@ void ShardCore::arrive_for_nobody(std::size_t i) {
   const std::uint16_t listener = listeners_.find(frame.key.local, frame.key.local_port);
   if (listener != Listeners::kNone) return arrive_at_listener(i, listener, std::nullopt);
   ++shard_counters_.no_listener;
-  if (!frame.segment.flags.rst) push_reset(frame);
+  if (!MUTANT(51, frame.segment.flags.rst, false)) push_reset(frame);
 }
 
 // RFC 9293, 3.10.7.2. `above`: a sequence number that the new connection's must be above.
@@ -185,8 +186,8 @@ bool ShardCore::arrive_in_time_wait(std::size_t i, Packet& packet) {
   const std::optional<TimeWaitEntry> entry = time_wait_.find(frame.key, lookups_[i].hash);
   if (!entry) return false;
   const tcp::Millis entered{entry->entered_ms};
-  const std::uint8_t period = TimeWaitTable::challenge_period(env_.now);
   const tcp::Millis heard{entry->entered_ms - 1};  // the table rounds up, and an age must not be negative
+  const std::uint8_t period = TimeWaitTable::challenge_period(env_.now);
   const tcp::TimeWaitRecord record{entry->snd_nxt,       entry->rcv_nxt,    entry->ts_recent,           heard, entered,
                                    entry->rcv_wnd_field, entry->timestamps, entry->challenged == period};
   tcp::Tcb tcb;

@@ -21,7 +21,7 @@ std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
 
 void Tcb::take_ack(const Segment& seg, Env& env) {
   const bool duplicate = is_duplicate_ack(seg, env);
-  if (snd_.una < seg.ack) {
+  if (MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value())) {
     new_ack(seg, env);
   } else if (duplicate) {
     duplicate_ack(env);
@@ -37,7 +37,7 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   const bool of_syn = flag(kSynUnacked);
   measure_rtt(seg, env);
   advance_una(seg.ack, env);
-  tx.dup_acks = 0;
+  tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
@@ -103,7 +103,8 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
 // RFC 5681, section 2, with RFC 9293's window update excluded.
 bool Tcb::is_duplicate_ack(const Segment& seg, const Env& env) const {
   return seg.ack == snd_.una && transmission(env) != nullptr && flight_size() > 0 && seg.text.empty() &&
-         !seg.flags.syn && !seg.flags.fin && scaled(seg, snd_wind_shift_) == snd_.wnd && snd_.wnd != 0;
+         !seg.flags.syn && !seg.flags.fin && MUTANT(57, scaled(seg, snd_wind_shift_) == snd_.wnd, true) &&
+         snd_.wnd != 0;
 }
 
 // RFC 6582, 3.2.
@@ -112,6 +113,7 @@ void Tcb::duplicate_ack(Env& env) {
   ++env.counters.duplicate_acks;
   if (tx.dup_acks < UINT8_MAX) ++tx.dup_acks;
   may_transmit_ = true;  // limited transmit (RFC 3042), or the inflated window
+  if (MUTANT(37, false, true)) arm_retransmission(env);
   if (tx.fast_recovery) {
     // Each stands for a segment that has left; there are no more than are in flight.
     congestion_.cwnd = std::min(congestion_.cwnd + smss_, congestion_.ssthresh + flight_size() + smss_);
@@ -132,7 +134,9 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.recover < snd_.una) {  // full acknowledgment
     tx.fast_recovery = false;
-    congestion_.cwnd = std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
+    const std::uint32_t deflated =
+        std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
+    congestion_.cwnd = MUTANT(35, deflated, congestion_.cwnd);
     congestion_.acked = 0;
     return;
   }
@@ -169,7 +173,7 @@ void Tcb::update_send_window(const Segment& seg, Env& env) {
 void Tcb::our_fin_acknowledged(Env& env) {
   if (state_ == State::kFinWait1) {
     enter(State::kFinWait2, env);
-    if (flag(kUserClosed)) deadlines_.set(Timer::kTimeWait, env.now + env.config.fin_wait_2);
+    if (MUTANT(44, flag(kUserClosed), false)) deadlines_.set(Timer::kTimeWait, env.now + env.config.fin_wait_2);
   } else if (state_ == State::kClosing) {
     enter(State::kTimeWait, env);
   } else if (state_ == State::kLastAck) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/mutant.h"
+
 namespace pollux::tcp {
 
 // cwnd and ssthresh of RFC 5681 with NewReno (RFC 6582). In bytes. What only
@@ -35,7 +37,7 @@ struct Congestion {
     acked += bytes;
     if (acked >= cwnd) {  // RFC 5681, 3.1: one SMSS a round trip
       acked -= cwnd;
-      cwnd = std::min(kMax, cwnd + smss);
+      cwnd = std::min(kMax, cwnd + smss + MUTANT(72, 0u, smss / 8));
     }
   }
 

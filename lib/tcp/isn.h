@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/mutant.h"
 #include "base/siphash.h"
 #include "time/instant.h"
 #include "wire/flow_key.h"
@@ -23,7 +24,7 @@ class Secrets {
   // RFC 6528: M + F(connection), M a clock of 4 us, F a keyed hash (MUST-8, SHLD-1).
   SeqNum isn(const FlowKey& key, Instant now) const {
     const auto m = static_cast<std::uint32_t>((now.time_since_epoch() + clock_origin_).count() / 4000);
-    return SeqNum{m + static_cast<std::uint32_t>(hash_of(isn_key_, key))};
+    return SeqNum{m + MUTANT(67, static_cast<std::uint32_t>(hash_of(isn_key_, key)), 0u)};
   }
 
   // RFC 7323, 7.1: each connection's timestamps start somewhere else, but the same

@@ -98,8 +98,8 @@ void Tcb::take_syn(const Segment& syn, Env& env) {
   snd_.wl2 = syn.flags.ack ? syn.ack : snd_.iss;
 
   const TcpOptions& options = syn.options;
-  const std::uint16_t peer_mss =
-      std::max(kMinMss, options.mss.value_or(key_.remote.is_v4() ? kDefaultMssV4 : kDefaultMssV6));
+  const std::uint16_t peer_mss = std::max(MUTANT(65, kMinMss, std::uint16_t{1}),
+                                          options.mss.value_or(key_.remote.is_v4() ? kDefaultMssV4 : kDefaultMssV6));
   smss_ = std::min(peer_mss, offered_mss_);  // MUST-16
   if (env.config.timestamps && options.ts) {
     set(kTimestamps);

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace pollux::tcp {
 
@@ -86,7 +87,8 @@ ReceiveQueue::Held ReceiveQueue::hold(Slab<HeldText>& store, SeqNum seq, std::sp
   const bool touches_before = place.before != out_of_order_.end();
   const bool replaces = place.first != place.behind;
   const bool copied = touches_before && text.size() < kSmall && fits_behind(store[place.before->last], text);
-  if (!touches_before && !place.touches_behind && !replaces && ranges() >= max_ranges) return Held::kNoRoom;
+  if (!touches_before && !place.touches_behind && !replaces && MUTANT(59, ranges() >= max_ranges, false))
+    return Held::kNoRoom;
   if (!copied) {
     const std::uint64_t size = std::uint64_t{true_size_} - place.dropped_size + packet.true_size();
     if (size > std::max(max_true_size, true_size_) || (store.crowded() && !replaces)) return Held::kNoRoom;

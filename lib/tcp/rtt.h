@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/mutant.h"
 #include "tcp/config.h"
 #include "time/instant.h"
 
@@ -17,7 +18,7 @@ class RttEstimator {
 
   // The retransmission timeout before any back-off (2.1 to 2.5).
   Duration rto(const Config& config) const {
-    if (!sampled()) return config.rto_initial;
+    if (!sampled()) return MUTANT(62, config.rto_initial, config.rto_initial / 4);
     return std::clamp<Duration>(srtt() + std::max<Duration>(kGranularity, 4 * rttvar()), config.rto_min,
                                 config.rto_max);
   }

@@ -32,7 +32,7 @@ SeqNum fin_seq(const Segment& seg) { return text_seq(seg) + text_size(seg); }
 
 ResetReply reset_for(const Segment& seg) {
   ASSERT(!seg.flags.rst);
-  if (seg.flags.ack) return {seg.ack, SeqNum{0}, false};
+  if (seg.flags.ack) return {MUTANT(52, seg.ack, seg.seq), SeqNum{0}, false};
   return {SeqNum{0}, seg.seq + seg.len(), true};
 }
 
@@ -73,11 +73,12 @@ Verdict Tcb::arrives_in_syn_sent(Arrival& arrival, Env& env) {
 
   // first, check the ACK bit
   const bool ack_acceptable = seg.flags.ack && snd_.una < seg.ack && seg.ack <= snd_.nxt;
-  if (seg.flags.ack && !ack_acceptable) return seg.flags.rst ? Verdict::kRstIgnored : Verdict::kReset;
+  if (MUTANT(53, seg.flags.ack && !ack_acceptable, false))
+    return seg.flags.rst ? Verdict::kRstIgnored : Verdict::kReset;
 
   // second, check the RST bit
   if (seg.flags.rst) {
-    if (!ack_acceptable) return Verdict::kRstIgnored;
+    if (MUTANT(39, !ack_acceptable, false)) return Verdict::kRstIgnored;
     ++env.counters.resets_received;
     end(Reason::kRefused, env);
     return Verdict::kConnectionRefused;
@@ -168,8 +169,9 @@ Verdict Tcb::check_syn_again(Arrival& arrival, Env& env) {
 Verdict Tcb::check_timestamp(const Segment& seg, Env& env) {
   if (!flag(kTimestamps) || !seg.options.ts || seg.flags.rst) return Verdict::kContinue;
   const bool old = older(seg.options.ts->val, ts_.recent);
-  if (!MUTANT(3, old, !old && seg.options.ts->val != ts_.recent)) return Verdict::kContinue;
-  if (Millis::floor(env.now).elapsed_since(ts_.recent_at) > kTimestampValidMs) return Verdict::kContinue;
+  if (!MUTANT(68, MUTANT(3, old, !old && seg.options.ts->val != ts_.recent), false)) return Verdict::kContinue;
+  const std::uint32_t age_ms = Millis::floor(env.now).elapsed_since(ts_.recent_at);
+  if (MUTANT(54, age_ms > kTimestampValidMs, false)) return Verdict::kContinue;
   if (seg.flags.syn || seg.len() == 0) {
     challenge_ack(seg, env);
   } else {
@@ -184,7 +186,7 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
   const std::uint32_t wnd = rcv_wnd() + MUTANT(4, 0u, 1u);
   if (acceptable(seg.seq, seg.len(), rcv_.nxt, wnd)) return Verdict::kContinue;
   // RCV.WND may be zero: no text can be taken, but ACK, RST and URG still count (MUST-66).
-  if (wnd == 0 && seg.seq == rcv_.nxt) return Verdict::kContinue;
+  if (MUTANT(61, wnd == 0, false) && seg.seq == rcv_.nxt) return Verdict::kContinue;
   if (seg.flags.rst) return Verdict::kRstOutOfWindow;
   if (seg.flags.syn) {
     challenge_ack(seg, env);
@@ -194,6 +196,7 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
   if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt && MUTANT(24, true, false)) {
     begin_two_msl(env);  // the FIN again
   }
+  if (MUTANT(73, false, state_ == State::kTimeWait)) return Verdict::kOutOfWindow;
   // Text and FIN are acknowledged always: their sender is waiting. So are probes of a
   // closed window. What else comes may be an attack or a loop (RFC 5961, 7).
   if (MUTANT(18, seg.len() > 0 || wnd == 0, false)) {
@@ -239,10 +242,10 @@ Verdict Tcb::check_syn(const Segment& seg, Env& env) {
 Verdict Tcb::check_ack(const Segment& seg, Env& env) {
   if (!seg.flags.ack) return Verdict::kNoAck;
   if (state_ == State::kSynReceived) {
-    if (!(snd_.una < seg.ack && seg.ack <= snd_.nxt)) return Verdict::kReset;
+    if (MUTANT(55, !(snd_.una < seg.ack && seg.ack <= snd_.nxt), false)) return Verdict::kReset;
     established(env);
   }
-  if (snd_.nxt < seg.ack) {
+  if (MUTANT(28, snd_.nxt < seg.ack, false)) {
     challenge_ack(seg, env);
     return Verdict::kAckOfUnsent;
   }
@@ -250,7 +253,7 @@ Verdict Tcb::check_ack(const Segment& seg, Env& env) {
   if (seg.ack < snd_.una) {
     const std::uint32_t back = distance(seg.ack, snd_.una);
     const bool before_our_syn = !flag(kFarFromIss) && back > distance(snd_.iss + 1, snd_.una);
-    if (back > snd_.max_wnd || before_our_syn) {
+    if (MUTANT(29, back > snd_.max_wnd || before_our_syn, false)) {
       challenge_ack(seg, env);
       return Verdict::kAckTooOld;
     }
@@ -263,7 +266,7 @@ Verdict Tcb::check_ack(const Segment& seg, Env& env) {
 void Tcb::check_urg(const Segment& seg) {
   if (!seg.flags.urg || peer_has_closed(state_)) return;
   const SeqNum up = text_seq(seg) + seg.up;
-  if (up <= rcv_.nxt) return;  // all of it has been received
+  if (MUTANT(70, up <= rcv_.nxt, false)) return;  // all of it has been received
   if (flag(kUrgentPending) && rcv_.nxt < rcv_.up && up <= rcv_.up) return;
   rcv_.up = up;
   set(kUrgentPending);
@@ -283,12 +286,13 @@ Verdict Tcb::take_text(Arrival& arrival, Env& env) {
   const std::size_t offset = static_cast<std::size_t>(seg.text.data() - arrival.packet.bytes().data());
   std::span<std::byte> text = arrival.packet.bytes().subspan(offset, seg.text.size());
   SeqNum seq = text_seq(seg);
-  if (seq < rcv_.nxt) {
+  if (MUTANT(30, seq < rcv_.nxt, false)) {
     const std::uint32_t known = std::min(distance(seq, rcv_.nxt), text_size(seg));
     text = text.subspan(known);
     seq += known;
   }
-  text = text.first(std::min<std::size_t>(text.size(), seq <= rcv_.edge ? distance(seq, rcv_.edge) : 0));
+  const std::size_t offered = seq <= rcv_.edge ? distance(seq, rcv_.edge) : 0;
+  text = text.first(std::min(text.size(), MUTANT(31, offered, text.size())));
   if (!text.empty() && buffer_is_overrun(seq + static_cast<std::uint32_t>(text.size()), env)) {
     owe_ack();
     return Verdict::kNoMemory;
@@ -298,7 +302,7 @@ Verdict Tcb::take_text(Arrival& arrival, Env& env) {
     owe_ack();
     return Verdict::kAccepted;
   }
-  if (flag(kUserClosed)) {  // RFC 9293, 3.6.1: nobody will read it, and the peer is told
+  if (MUTANT(40, flag(kUserClosed), false)) {  // RFC 9293, 3.6.1: nobody will read it, and the peer is told
     abort(env);
     return Verdict::kDataAfterClose;
   }
@@ -329,7 +333,7 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   }
   // Many small segments may take more memory than their text tells.
   if (q->true_size() > most_held(env)) return false;
-  if (q->ranges() > 0) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
+  if (MUTANT(43, q->ranges() > 0, false)) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
   if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
   const SeqNum before = rcv_.nxt;
   advance_rcv_nxt(size);
@@ -341,11 +345,11 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
 
 // Text beyond a hole (SHLD-31). Acknowledged at once (MAY-13).
 Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env) {
-  owe_duplicate_ack();
+  if (MUTANT(42, true, false)) owe_duplicate_ack();
   ReceiveQueue* q = begin_queue(env);
   if (q == nullptr) return Verdict::kNoMemory;
-  const auto held =
-      q->hold(env.stores.held, seq, text, std::move(arrival.packet), env.config.max_ranges, most_held(env));
+  const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet),
+                            MUTANT(58, env.config.max_ranges, 0u), most_held(env));
   end_queue_if_empty(env);
   switch (held) {
     case ReceiveQueue::Held::kNew:
@@ -398,7 +402,8 @@ void Tcb::fin_arrived(Env& env) {
   if (state_ == State::kEstablished) {
     enter(State::kCloseWait, env);
   } else if (state_ == State::kFinWait1) {
-    enter(State::kClosing, env);  // were our FIN acknowledged, check_ack would have left FIN-WAIT-1
+    // Were our FIN acknowledged, check_ack would have left FIN-WAIT-1.
+    enter(MUTANT(32, State::kClosing, State::kTimeWait), env);
   } else if (state_ == State::kFinWait2) {
     enter(State::kTimeWait, env);
   }
@@ -424,7 +429,7 @@ void Tcb::owe_duplicate_ack() {
 // RFC 5681, 4.2: at least every second full-sized segment, and within 500 ms.
 void Tcb::owe_ack_for_text(std::uint32_t size, Env& env) {
   rmss_ = std::max<std::uint16_t>(rmss_, static_cast<std::uint16_t>(std::min<std::uint32_t>(size, offered_mss_)));
-  if (distance(rcv_.last_ack_sent, rcv_.nxt) >= 2u * rmss_) {
+  if (distance(rcv_.last_ack_sent, rcv_.nxt) >= MUTANT(41, 2u, 200u) * rmss_) {
     owe_ack();
   } else if (MUTANT(25, !deadlines_.armed(Timer::kDelayedAck), false)) {
     deadlines_.set(Timer::kDelayedAck, env.now + env.config.delayed_ack);
@@ -437,7 +442,7 @@ void Tcb::challenge_ack(const Segment& seg, Env& env) {
   if (MUTANT(18, !seg.text.empty(), false)) return owe_ack();
   const Millis now = Millis::floor(env.now);
   const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(env.config.challenge_interval).count();
-  if (flag(kChallenged) && now.elapsed_since(challenged_at_) < interval) {
+  if (MUTANT(45, flag(kChallenged), false) && now.elapsed_since(challenged_at_) < interval) {
     ++env.counters.challenges_withheld;
     return;
   }

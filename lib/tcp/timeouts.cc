@@ -48,14 +48,14 @@ void Tcb::retransmission_timeout(Env& env) {
   } else {
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
     if (tx.rtx_end <= snd_.una || tx.fast_recovery) congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
-    congestion_.cwnd = smss_;
+    congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
     congestion_.acked = 0;
     tx.fast_recovery = false;
     tx.resend_head = false;
     tx.dup_acks = 0;
     tx.recover = snd_.nxt - 1;
     tx.rtx_next = snd_.una;
-    tx.rtx_end = snd_.nxt;
+    tx.rtx_end = MUTANT(66, snd_.nxt, min(snd_.nxt, text_end(env)));
   }
   if (back_off_ < UINT8_MAX) ++back_off_;
   if (tx.time_outs < UINT8_MAX) ++tx.time_outs;
@@ -81,7 +81,8 @@ void Tcb::persist_timeout(Env& env) {
   }
   marks_.probe = true;
   if (tx->probes < 16) ++tx->probes;  // SHLD-30
-  const Duration interval = std::min(rtt_.rto(env.config) * (1 << tx->probes), env.config.persist_max);
+  const Duration interval =
+      std::min(rtt_.rto(env.config) * (1 << MUTANT(36, tx->probes, std::uint8_t{0})), env.config.persist_max);
   const Instant give_up = tx->stalled_since.instant(env.now) + r2(env);
   deadlines_.set(Timer::kPersist, std::min(env.now + interval, std::max(give_up, env.now)));
 }
@@ -95,7 +96,7 @@ void Tcb::keep_alive_timeout(Env& env) {
   if (transmission_ != kNone) return deadlines_.set(Timer::kKeepAlive, env.now + idle);
   const auto silent = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(heard_at_)};
   if (keep_alive_sent_ == 0 && silent < idle) return deadlines_.set(Timer::kKeepAlive, env.now + (idle - silent));
-  if (keep_alive_sent_ >= keep_alive_count_) {
+  if (MUTANT(38, keep_alive_sent_ >= keep_alive_count_, false)) {
     ++env.counters.timed_out;
     end(Reason::kTimedOut, env);
     marks_.rst = true;

@@ -172,7 +172,7 @@ bool Tcb::make_probe(Outgoing& out, Env& env) {
 
 bool Tcb::make_ack(Outgoing& out, Env& env) {
   if (!marks_.ack) return false;
-  segment_at(out, snd_.nxt, env);
+  segment_at(out, MUTANT(63, snd_.nxt, snd_.una), env);
   return true;
 }
 
@@ -235,7 +235,8 @@ bool Tcb::worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env
 // Whether a small segment that empties the queue may go although others are in flight.
 bool Tcb::may_push(const Env& env) const {
   const Transmission& tx = *transmission(env);
-  return flight_size() == 0 || flag(kNoDelay) || fin_wanted() || (tx.urgent && snd_.nxt < tx.up);
+  return flight_size() == 0 || MUTANT(47, flag(kNoDelay), true) || MUTANT(71, fin_wanted(), false) ||
+         (tx.urgent && snd_.nxt < tx.up);
 }
 
 // Of several segments built as one (TSO), the last goes along only if it is full, or
@@ -259,7 +260,7 @@ void Tcb::wait_for_window(Env& env) {
 // RFC 5681, 4.1.
 void Tcb::restart_after_idle(Env& env) {
   const auto idle = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(sent_at_)};
-  if (idle <= rtt_.rto(env.config)) return;
+  if (MUTANT(50, idle <= rtt_.rto(env.config), true)) return;
   const std::uint32_t restart = Congestion::initial_window(smss_, env.config.initial_window_segments);
   congestion_.cwnd = std::min(congestion_.cwnd, restart);
 }
@@ -278,7 +279,7 @@ void Tcb::choose_window(Env& env) {
   const std::uint32_t worth = std::min<std::uint32_t>(buffer / 2, std::max(rmss_, offered_mss_));
   SeqNum edge = rcv_.edge;
   const bool may_grow = !peer_has_closed(state_) && state_ != State::kSynReceived;
-  if (may_grow && edge < possible && distance(edge, possible) >= worth) edge = possible;
+  if (may_grow && edge < possible && distance(edge, possible) >= MUTANT(46, worth, 1u)) edge = possible;
   edge = MUTANT(17, edge, possible);
   const std::uint32_t unit = std::uint32_t{1} << rcv_wind_shift_;
   std::uint32_t field = std::min<std::uint32_t>(distance(rcv_.nxt, edge) / unit, 65535);
@@ -289,7 +290,8 @@ void Tcb::choose_window(Env& env) {
 }
 
 std::uint16_t Tcb::window_field() const {
-  return static_cast<std::uint16_t>(std::min<std::uint32_t>(rcv_wnd() >> rcv_wind_shift_, 65535));
+  return static_cast<std::uint16_t>(
+      std::min<std::uint32_t>(rcv_wnd() >> MUTANT(49, rcv_wind_shift_, std::uint8_t{0}), 65535));
 }
 
 std::uint32_t Tcb::timestamp_now(const Env& env) const { return Millis::floor(env.now).value() + ts_.offset; }

@@ -130,7 +130,8 @@ void Tcb::consume(std::uint32_t n, Env& env) {
       std::min(env.config.receive_buffer - std::min(unread(env), env.config.receive_buffer), largest);
   const std::uint32_t known = rcv_wnd();
   const std::uint32_t worth = std::min<std::uint32_t>(largest / 2, std::max(rmss_, offered_mss_));
-  if (!peer_has_closed(state_) && state_ != State::kClosed && room >= known + worth && known <= largest / 2) {
+  if (!peer_has_closed(state_) && state_ != State::kClosed && room >= known + worth &&
+      MUTANT(69, known <= largest / 2, false)) {
     owe_ack();
   }
   ASSERT(invariants_hold(env));
@@ -182,7 +183,7 @@ Expected<void, UserError> Tcb::shutdown(Env& env) {
 
 void Tcb::close(std::uint32_t offered, Env& env) {
   if (state_ == State::kClosed) return drop_unread(env);
-  if (unread(env) > offered) return abort(env);  // SHLD-3
+  if (MUTANT(60, unread(env) > offered, false)) return abort(env);  // SHLD-3
   set(kUserClosed);
   if (state_ == State::kFinWait2) {
     deadlines_.set(Timer::kTimeWait, env.now + env.config.fin_wait_2);
@@ -242,7 +243,7 @@ void Tcb::enter(State next, Env& env) {
 }
 
 // MUST-13; and again for each FIN that comes in TIME-WAIT.
-void Tcb::begin_two_msl(Env& env) { deadlines_.set(Timer::kTimeWait, env.now + 2 * env.config.msl); }
+void Tcb::begin_two_msl(Env& env) { deadlines_.set(Timer::kTimeWait, env.now + MUTANT(48, 2, 1) * env.config.msl); }
 
 // The connection is over. What was queued in either direction is gone with it; but where both sides had closed, and
 // nobody gave up, the application may still read what has come, which is everything.

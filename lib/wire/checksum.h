@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/endian.h"
+#include "base/mutant.h"
 #include "wire/ip_address.h"
 
 namespace pollux {
@@ -78,7 +79,8 @@ inline PartialSum sum(std::span<const std::byte> bytes) {
     total += word;
     from += 2;
   }
-  if ((size & 1) != 0) total += std::to_integer<std::uint64_t>(*from);  // the pad byte comes after it
+  // The pad byte comes after it.
+  if ((size & 1) != 0) total += std::to_integer<std::uint64_t>(*from) << MUTANT(74, 0, 8);
   return PartialSum{total};
 }
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-// A gtest program with a bug in it (base/mutant.h), in a process of its own. The program links select_mutant.cc.
+// A program with a bug in it (base/mutant.h), in a process of its own. The program links select_mutant.cc.
 namespace pollux::sim {
 
 struct Ran {
@@ -19,7 +19,7 @@ struct Ran {
 };
 
 // `program` null or not there: counts as passed, and so kills no mutant. Mutant 0: as it is.
-inline Ran run_mutated(const char* program, int mutant, const std::string& filter,
+inline Ran run_mutated(const char* program, int mutant, std::vector<std::string> arguments,
                        const std::vector<std::pair<const char*, const char*>>& environment = {}) {
   constexpr rlim_t kMostSeconds = 300;  // of processor time
   std::array<int, 2> ends{};
@@ -37,7 +37,11 @@ inline Ran run_mutated(const char* program, int mutant, const std::string& filte
     dup2(ends[1], STDERR_FILENO);
     close(ends[0]);
     close(ends[1]);
-    execl(program, program, ("--gtest_filter=" + filter).c_str(), "--gtest_fail_fast", static_cast<char*>(nullptr));
+    std::string name = program;
+    std::vector<char*> argv{name.data()};
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    execv(program, argv.data());
     _exit(0);
   }
   close(ends[1]);
@@ -50,6 +54,11 @@ inline Ran run_mutated(const char* program, int mutant, const std::string& filte
   waitpid(child, &status, 0);
   run.passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   return run;
+}
+
+// What makes a gtest program run the tests that match, up to the first that fails.
+inline std::vector<std::string> tests_matching(const std::string& filter) {
+  return {"--gtest_filter=" + filter, "--gtest_fail_fast"};
 }
 
 // The first test that failed, or that the program ended in.
