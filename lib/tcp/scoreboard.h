@@ -1,0 +1,100 @@
+#pragma once
+
+#include <boost/intrusive/avl_set.hpp>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "base/slab.h"
+#include "wire/seq_num.h"
+
+namespace pollux::tcp {
+
+// Numbers [left, right) that the peer holds although something before them is missing.
+struct SackedRange {
+  SackedRange(SeqNum l, SeqNum r) : left{l}, right{r} {}
+  SeqNum left;
+  SeqNum right;
+  boost::intrusive::avl_set_member_hook<boost::intrusive::optimize_size<true>> hook;
+};
+
+// The scoreboard of RFC 6675, 3: what selective acknowledgments (RFC 2018) have told of
+// the numbers between SND.UNA and SND.NXT, and how far these have been sent again.
+//
+//    SND.UNA    hole   [SACKed)  hole  [SACKed)   lost edge  hole  [SACKed)   SND.NXT
+//       |--- sent again ---|                          |
+//                       rtx_next                 IsLost() of all that is not SACKed before it
+//
+// Kept by ranges and not by segments, so that a small MSS costs nothing (CVE-2019-11479); no
+// more than kMaxRanges of them: what is too much is forgotten, which SACK allows, as it only
+// advises (RFC 2018, 8). Owned by one connection; the ranges live in the shard's slab.
+class Scoreboard {
+ public:
+  static constexpr std::uint32_t kMaxRanges = 512;
+  static constexpr std::uint32_t kDupThresh = 3;  // RFC 6675, 2
+
+  // Update() for one block [left, right), which lies in (SND.UNA, SND.NXT]. Returns how many
+  // of its numbers are news. 0 as well if there is no room for another range; the store's
+  // last eighth is for those that hold nothing yet. O(log n) amortised.
+  std::uint32_t add(Slab<SackedRange>& store, SeqNum left, SeqNum right);
+
+  // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
+  // acknowledged it. O(log n) amortised.
+  void advance(Slab<SackedRange>& store, SeqNum una);
+
+  // Forgets everything: after a time-out the peer may have given up what it held (RFC 2018, 8).
+  void clear(Slab<SackedRange>& store);
+
+  bool empty() const { return ranges_.empty(); }
+  std::uint32_t ranges() const { return static_cast<std::uint32_t>(ranges_.size()); }
+  std::uint32_t sacked() const { return sacked_; }  // numbers in all ranges
+  // How many numbers from `seq` on are SACKed: O(ranges that end behind it).
+  std::uint32_t sacked_from(SeqNum seq) const;
+
+  // IsLost(): of the numbers that are not SACKed, those before this one are lost (three ranges
+  // have arrived behind them, or more than two segments' worth); `una` if none are. O(1).
+  SeqNum lost_edge(SeqNum una, std::uint32_t smss) const;
+
+  // The first number from `seq` on that is not SACKed.
+  SeqNum skip(SeqNum seq) const;
+  // Where the first range behind `seq` begins; `otherwise` if none does.
+  SeqNum hole_end(SeqNum seq, SeqNum otherwise) const;
+  // After the last SACKed number; there must be one.
+  SeqNum highest() const { return ranges_.rbegin()->right; }
+  // The last of the holes between `una` and `nxt`.
+  std::pair<SeqNum, SeqNum> last_hole(SeqNum una, SeqNum nxt) const;
+
+  // One past HighRxt: what is not SACKed before it has been sent again (in this recovery).
+  SeqNum rtx_next() const { return rtx_next_; }
+  // How many numbers before rtx_next() are SACKed.
+  std::uint32_t passed() const { return passed_; }
+  // It was sent again up to `seq`; not backwards. O(log n) amortised.
+  void sent_again_to(SeqNum seq);
+  // A new recovery begins: nothing of what is outstanding has been sent again in it.
+  void begin_again(SeqNum una);
+
+  // Ranges are sorted, with holes between them and before the first, all within (una, nxt]; sums are right.
+  bool invariants_hold(SeqNum una, SeqNum nxt) const;
+
+ private:
+  // All numbers lie within 2^30 of each other, where SeqNum's order is one.
+  struct ByLeft {
+    bool operator()(const SackedRange& a, const SackedRange& b) const { return a.left < b.left; }
+    bool operator()(SeqNum a, const SackedRange& b) const { return a < b.left; }
+    bool operator()(const SackedRange& a, SeqNum b) const { return a.left < b; }
+  };
+  using Ranges = boost::intrusive::avl_set<
+      SackedRange, boost::intrusive::compare<ByLeft>,
+      boost::intrusive::member_hook<SackedRange, decltype(SackedRange::hook), &SackedRange::hook>>;
+
+  // The range that holds `seq` or, if none does, the first behind it.
+  Ranges::const_iterator at_or_behind(SeqNum seq) const;
+  Ranges::iterator forget(Slab<SackedRange>& store, Ranges::iterator range);
+
+  Ranges ranges_;
+  std::uint32_t sacked_ = 0;
+  std::uint32_t passed_ = 0;
+  SeqNum rtx_next_;
+};
+
+}  // namespace pollux::tcp
