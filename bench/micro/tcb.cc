@@ -24,7 +24,7 @@ class Connection {
   Connection()
       : text(kSegments * kText),
         stores{Slab<tcp::Transmission>{4}, tcp::SliceStore{256, 256}, Slab<tcp::ReceiveQueue>{4},
-               Slab<tcp::HeldText>{256}},
+               Slab<tcp::HeldText>{256}, Slab<tcp::SackedRange>{256}},
         env{Instant{1s}, config, stores, counters} {
     tcb.open_active(flow(0), {SeqNum{1000}, 0, 1460}, {}, env);
     static_cast<void>(tcb.poll_transmit(0, env));
@@ -36,6 +36,7 @@ class Connection {
     syn_ack.flags.ack = true;
     syn_ack.options.mss = 1460;
     syn_ack.options.wind_shift = 7;
+    syn_ack.options.sack_permitted = true;
     syn_ack.options.ts = Timestamps{1, static_cast<std::uint32_t>(env.now.time_since_epoch() / 1ms)};
     arrive(syn_ack);
     static_cast<void>(tcb.poll_events());

@@ -64,6 +64,7 @@ struct ShardConfig {
   TimeWaitTable::FullPolicy time_wait_full = TimeWaitTable::FullPolicy::kEvictOldest;
   std::uint32_t send_blocks = 16384;    // of 2 KiB, for copied text
   std::uint32_t held_segments = 65536;  // received packets that wait, in order or not
+  std::uint32_t sacked_ranges = 65536;  // of 32 B: what peers say they hold beyond what they acknowledge
   std::uint16_t first_port = 32768;     // ephemeral ports
   std::uint16_t last_port = 60999;
   std::uint32_t max_destinations = 64;       // with a port pool each

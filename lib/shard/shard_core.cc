@@ -94,7 +94,8 @@ ShardCore::ShardCore(const ShardConfig& config, Instant start)
       stores_{Slab<tcp::Transmission>{config.max_connections + kSpareTransmissions, config.pages},
               tcp::SliceStore{config.send_blocks + 2 * config.max_connections, config.send_blocks, config.pages},
               Slab<tcp::ReceiveQueue>{config.max_connections, config.pages},
-              Slab<tcp::HeldText>{config.held_segments, config.pages}},
+              Slab<tcp::HeldText>{config.held_segments, config.pages},
+              Slab<tcp::SackedRange>{config.sacked_ranges, config.pages}},
       env_{start, config_.tcp, stores_, counters_},
       flows_{config.max_connections + 2 * config.max_half_open, config.keys.flow, config.pages},
       time_wait_{time_wait_config(config)},
@@ -160,7 +161,8 @@ ShardCore::MemoryUse ShardCore::memory() const {
   use.connections = tcbs_.bytes() + stores_.transmissions.bytes() + stores_.queues.bytes() + flows_.bytes();
   use.half_open = half_open_.bytes();
   use.time_wait = time_wait_.bytes();
-  use.buffers = stores_.slices.slices.bytes() + stores_.slices.blocks.bytes() + stores_.held.bytes();
+  use.buffers =
+      stores_.slices.slices.bytes() + stores_.slices.blocks.bytes() + stores_.held.bytes() + stores_.sacked.bytes();
   use.ports = ports_.bytes();
   return use;
 }

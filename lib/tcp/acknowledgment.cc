@@ -1,5 +1,6 @@
 // The acknowledgment field: RFC 9293, 3.10.7.4, fifth, in ESTABLISHED and beyond, with
-// RFC 5681 and 6582 (congestion control), RFC 6298 (timer) and RFC 7323 (round trips).
+// RFC 5681 and 6582 (congestion control), RFC 6298 (timer) and RFC 7323 (round trips). What
+// SACK adds is in sack_recovery.cc.
 
 #include <algorithm>
 
@@ -26,6 +27,7 @@ void Tcb::take_ack(const Segment& seg, Env& env) {
   } else if (duplicate) {
     duplicate_ack(env);
   }
+  if (flag(kSackPermitted) && seg.options.sack.count > 0) take_sack(seg, env);
   update_send_window(seg, env);
   if (flag(kFinSent) && snd_.una == snd_.nxt) our_fin_acknowledged(env);
 }
@@ -66,8 +68,8 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   if (distance(snd_.iss, snd_.una) >= kHalf) set(kFarFromIss);
   tx.time_outs = 0;
   tx.recover = max(tx.recover, ack - 1);  // carried along, or it would come to lie ahead after 2^31 bytes
-  tx.rtx_next = max(tx.rtx_next, ack);
-  tx.rtx_end = max(tx.rtx_end, tx.rtx_next);
+  tx.scoreboard.advance(env.stores.sacked, ack);
+  tx.rtx_end = max(tx.rtx_end, ack);
   tx.up = max(tx.up, ack);
   tx.stalled_since = Millis::floor(env.now);
   if (snd_.una == snd_.nxt) {
@@ -100,10 +102,11 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   rtt_.sample(std::chrono::milliseconds{std::max(ms, 1)});
 }
 
-// RFC 5681, section 2, with RFC 9293's window update excluded.
+// RFC 5681, section 2, with RFC 9293's window update excluded. With SACK it is the blocks that count.
 bool Tcb::is_duplicate_ack(const Segment& seg, const Env& env) const {
-  return seg.ack == snd_.una && transmission(env) != nullptr && flight_size() > 0 && seg.text.empty() &&
-         !seg.flags.syn && !seg.flags.fin && MUTANT(57, scaled(seg, snd_wind_shift_) == snd_.wnd, true) &&
+  return seg.ack == snd_.una && !flag(kSackPermitted) && transmission(env) != nullptr && flight_size() > 0 &&
+         seg.text.empty() && !seg.flags.syn && !seg.flags.fin &&
+         MUTANT(57, scaled(seg, snd_wind_shift_) == snd_.wnd, true) &&
          snd_.wnd != 0;
 }
 
@@ -134,10 +137,19 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.recover < snd_.una) {  // full acknowledgment
     tx.fast_recovery = false;
-    const std::uint32_t deflated =
-        std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
-    congestion_.cwnd = MUTANT(35, deflated, congestion_.cwnd);
     congestion_.acked = 0;
+    if (flag(kSackPermitted)) {
+      tx.rtx_end = snd_.una;  // what else was lost begins a recovery of its own
+    } else {
+      const std::uint32_t deflated =
+          std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
+      congestion_.cwnd = MUTANT(35, deflated, congestion_.cwnd);
+    }
+    return;
+  }
+  if (flag(kSackPermitted)) {  // RFC 6675: cwnd stays, and pipe() says what may be sent
+    // What a partial ACK leaves was lost (RFC 6582, 3.2), which IsLost() does not see where little is in flight.
+    if (tx.scoreboard.rtx_next() <= snd_.una) tx.rtx_end = max(tx.rtx_end, min(snd_.una + smss_, snd_.nxt));
     return;
   }
   tx.resend_head = MUTANT(26, true, false);  // partial: the next hole

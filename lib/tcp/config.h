@@ -36,7 +36,7 @@ struct Config {
 
   bool timestamps = true;           // RFC 7323
   bool window_scaling = true;       // RFC 7323
-  bool sack_permitted = false;      // RFC 2018
+  bool sack_permitted = true;       // RFC 2018
   bool rst_ends_time_wait = false;  // true: RFC 793; false: RFC 1337
 };
 

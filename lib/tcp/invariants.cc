@@ -14,8 +14,11 @@ bool Tcb::invariants_hold(const Env& env) const {
   if (tx != nullptr && !over) {
     // What is unacknowledged is the SYN, text of the buffer, and the FIN; nothing else.
     if (max(text_end(env), snd_.una) + (flag(kFinSent) ? 1u : 0u) < snd_.nxt) return false;
-    if (!(snd_.una <= tx->rtx_next && tx->rtx_next <= tx->rtx_end && tx->rtx_end <= max(snd_.nxt, snd_.una)))
-      return false;
+    if (!(snd_.una <= tx->rtx_end && tx->rtx_end <= snd_.nxt)) return false;
+    if (!tx->scoreboard.invariants_hold(snd_.una, snd_.nxt)) return false;
+    // What selective acknowledgments say is in flight is never more than what is.
+    if (distance(tx->rtx_end, snd_.nxt) < tx->scoreboard.sacked_from(tx->rtx_end)) return false;
+    if (!flag(kSackPermitted) && !tx->scoreboard.empty()) return false;
   }
 
   // Timers. Something in flight has its timer; a closed window with something queued has

@@ -214,6 +214,13 @@ std::optional<std::pair<SeqNum, SeqNum>> ReceiveQueue::range_around(SeqNum seq) 
   return std::pair{range.seq, range.end};
 }
 
+std::optional<std::pair<SeqNum, SeqNum>> ReceiveQueue::overlap(SeqNum left, SeqNum right) const {
+  auto range = out_of_order_.upper_bound(left, BySeq{});
+  if (range != out_of_order_.begin() && left < std::prev(range)->end) --range;
+  if (range == out_of_order_.end() || right <= range->seq) return std::nullopt;
+  return std::pair{max(left, range->seq), min(right, range->end)};
+}
+
 void ReceiveQueue::clear(Slab<HeldText>& store) {
   while (!out_of_order_.empty()) drop_last_range(store);
   drop_pieces(store, head_);

@@ -9,6 +9,7 @@
 
 #include "base/packet.h"
 #include "base/slab.h"
+#include "tcp/sack_report.h"
 #include "wire/seq_num.h"
 
 namespace pollux::tcp {
@@ -76,13 +77,18 @@ class ReceiveQueue {
   std::uint32_t ranges() const { return static_cast<std::uint32_t>(out_of_order_.size()); }
   // The range [left, right) that holds `seq`. O(log n).
   std::optional<std::pair<SeqNum, SeqNum>> range_around(SeqNum seq) const;
+  // The first part of [left, right) that is held out of order. O(log n).
+  std::optional<std::pair<SeqNum, SeqNum>> overlap(SeqNum left, SeqNum right) const;
+
+  // What the peer, if it knows SACK, is still to be told.
+  SackReport sack;
 
   // Where the peer's FIN stands, if it came before the text in front of it.
   std::optional<SeqNum> fin_seq;
 
   // Memory pinned by all held packets, in order and out of order, bytes.
   std::uint32_t true_size() const { return true_size_; }
-  bool empty() const { return readable_ == 0 && out_of_order_.empty() && !fin_seq; }
+  bool empty() const { return readable_ == 0 && out_of_order_.empty() && !fin_seq && !sack.duplicate_unsaid(); }
 
   // Gives everything back.
   void clear(Slab<HeldText>& store);

@@ -192,7 +192,10 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
     challenge_ack(seg, env);
     return Verdict::kChallengedSyn;
   }
-  if (!seg.text.empty() && seg.seq < rcv_.nxt) ++env.counters.duplicate_segments;
+  if (!seg.text.empty() && seg.seq < rcv_.nxt) {
+    ++env.counters.duplicate_segments;
+    note_duplicate(text_seq(seg), text_seq(seg) + text_size(seg), env);
+  }
   if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt && MUTANT(24, true, false)) {
     begin_two_msl(env);  // the FIN again
   }
@@ -288,6 +291,7 @@ Verdict Tcb::take_text(Arrival& arrival, Env& env) {
   SeqNum seq = text_seq(seg);
   if (MUTANT(30, seq < rcv_.nxt, false)) {
     const std::uint32_t known = std::min(distance(seq, rcv_.nxt), text_size(seg));
+    note_duplicate(seq, seq + known, env);
     text = text.subspan(known);
     seq += known;
   }
@@ -336,6 +340,7 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   if (MUTANT(43, q->ranges() > 0, false)) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
   if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
   const SeqNum before = rcv_.nxt;
+  note_overlap(before, before + size, env);
   advance_rcv_nxt(size);
   const SeqNum joined = q->join(env.stores.held, rcv_.nxt);
   if (joined != rcv_.nxt) advance_rcv_nxt(distance(rcv_.nxt, joined));
@@ -348,8 +353,10 @@ Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& a
   if (MUTANT(42, true, false)) owe_duplicate_ack();
   ReceiveQueue* q = begin_queue(env);
   if (q == nullptr) return Verdict::kNoMemory;
+  note_overlap(seq, seq + static_cast<std::uint32_t>(text.size()), env);
   const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet),
                             MUTANT(58, env.config.max_ranges, 0u), most_held(env));
+  if (const auto range = q->range_around(seq)) q->sack.arrived(range->first, range->second);
   end_queue_if_empty(env);
   switch (held) {
     case ReceiveQueue::Held::kNew:
@@ -389,6 +396,7 @@ void Tcb::take_fin(const Segment& seg, Env& env) {
 void Tcb::fin_arrived(Env& env) {
   if (ReceiveQueue* q = queue(env)) {
     q->fin_seq.reset();
+    q->sack = {};
     while (q->ranges() > 0) q->drop_last_range(env.stores.held);  // behind a FIN there is no text
     end_queue_if_empty(env);
   }
@@ -420,9 +428,10 @@ void Tcb::advance_rcv_nxt(std::uint32_t n) {
 }
 
 // RFC 5681, 4.2: one ACK for each segment beyond a hole, those of one burst too: it takes
-// three duplicates for a fast retransmit.
+// three duplicates for a fast retransmit. Where SACK is agreed on, the blocks count, and SackReport
+// knows how many ACKs they need.
 void Tcb::owe_duplicate_ack() {
-  if (marks_.ack && marks_.repeats < kMostRepeats) ++marks_.repeats;
+  if (marks_.ack && marks_.repeats < kMostRepeats && !flag(kSackPermitted)) ++marks_.repeats;
   owe_ack();
 }
 

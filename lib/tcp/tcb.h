@@ -14,6 +14,7 @@
 #include "tcp/deadlines.h"
 #include "tcp/receive_queue.h"
 #include "tcp/rtt.h"
+#include "tcp/scoreboard.h"
 #include "tcp/send_buffer.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
@@ -47,14 +48,15 @@ enum class Reason : std::uint8_t {
 // from a slab when it begins and given back when all is acknowledged.
 struct Transmission {
   SendBuffer buffer;
-  SeqNum recover;   // RFC 6582; "recover"
-  SeqNum rtx_next;  // [rtx_next, rtx_end): to be sent again after a time-out
-  SeqNum rtx_end;
-  SeqNum timed_seq;            // the segment whose round trip is being measured ends here
-  SeqNum up;                   // SND.UP: after the urgent text
-  SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
-  Millis stalled_since;        // when SND.UNA last moved, for R2
-  Millis resent_at;            // last retransmission
+  Scoreboard scoreboard;  // RFC 6675; empty where SACK was not negotiated
+  SeqNum recover;         // RFC 6582, "recover"; RFC 6675, RecoveryPoint
+  SeqNum rtx_end;         // from scoreboard.rtx_next() up to here, what is not SACKed was lost and is to be sent again
+  SeqNum rescue_rxt;      // RFC 6675, 2: RescueRxt
+  SeqNum timed_seq;       // the segment whose round trip is being measured ends here
+  SeqNum up;              // SND.UP: after the urgent text
+  SeqNum pushed;          // the application's last write ends here (PSH, MUST-61)
+  Millis stalled_since;   // when SND.UNA last moved, for R2
+  Millis resent_at;       // last retransmission
   std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
   std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;
@@ -73,6 +75,7 @@ struct Stores {
   SliceStore slices;
   Slab<ReceiveQueue> queues;
   Slab<HeldText> held;
+  Slab<SackedRange> sacked;
 };
 
 // What a TCB borrows while a verb runs: the shard's, the same for all.
@@ -261,6 +264,8 @@ class Tcb {
   const TimestampState& ts() const { return ts_; }
   std::uint32_t rcv_wnd() const { return distance(rcv_.nxt, rcv_.edge); }
   std::uint32_t flight_size() const { return distance(snd_.una, snd_.nxt); }
+  // With SACK what is thought to be in the network (RFC 6675, 2), and else the same as flight_size().
+  std::uint32_t pipe(const Env& env) const;
   std::uint32_t unread(const Env& env) const;
   std::uint32_t unsent(const Env& env) const;
   const Congestion& congestion() const { return congestion_; }
@@ -386,6 +391,18 @@ class Tcb {
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
 
+  // sack_recovery.cc: RFC 6675, the sender's side
+  void take_sack(const Segment& seg, Env& env);
+  std::uint32_t update_scoreboard(const Segment& seg, Env& env);
+  void begin_sack_recovery(Env& env);
+  bool make_rescue(Outgoing& out, Env& env);
+
+  // sack_receiver.cc: RFC 2018 and 2883
+  void note_duplicate(SeqNum left, SeqNum right, Env& env);
+  void note_overlap(SeqNum left, SeqNum right, Env& env);
+  void add_sack(Outgoing& out, Env& env);
+  bool sack_unsaid(const Env& env) const;
+
   // timeouts.cc
   void retransmission_timeout(Env& env);
   void persist_timeout(Env& env);
@@ -401,6 +418,8 @@ class Tcb {
   bool make_syn(Outgoing& out, Env& env);
   bool make_reset(Outgoing& out, Env& env);
   bool make_retransmission(Outgoing& out, Env& env);
+  SeqNum repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env);
+  bool lost_remains(const Env& env) const;
   bool make_new_text(Outgoing& out, std::uint32_t max_text, Env& env);
   bool make_probe(Outgoing& out, Env& env);
   bool make_ack(Outgoing& out, Env& env);

@@ -54,7 +54,8 @@ void Tcb::retransmission_timeout(Env& env) {
     tx.resend_head = false;
     tx.dup_acks = 0;
     tx.recover = snd_.nxt - 1;
-    tx.rtx_next = snd_.una;
+    tx.scoreboard.clear(env.stores.sacked);  // the peer may have given up what it held (RFC 2018, 8)
+    tx.scoreboard.begin_again(snd_.una);
     tx.rtx_end = MUTANT(66, snd_.nxt, min(snd_.nxt, text_end(env)));
   }
   if (back_off_ < UINT8_MAX) ++back_off_;

@@ -29,8 +29,8 @@ bool Tcb::make_next(Outgoing& out, std::uint32_t max_text, Env& env) {
     return state_ == State::kSynReceived && make_ack(out, env);
   }
   if (state_ == State::kClosed) return false;
-  return make_retransmission(out, env) || make_new_text(out, max_text, env) || make_probe(out, env) ||
-         make_ack(out, env);
+  return make_retransmission(out, env) || make_new_text(out, max_text, env) || make_rescue(out, env) ||
+         make_probe(out, env) || make_ack(out, env);
 }
 
 // Whether it is worth asking for another segment: most often one is all there is.
@@ -38,7 +38,8 @@ bool Tcb::owes_more(const Env& env) const {
   if (marks_.syn || marks_.ack || marks_.probe || marks_.keep_alive) return true;
   const Transmission* tx = transmission(env);
   if (tx == nullptr) return false;
-  return tx->resend_head || tx->rtx_next < tx->rtx_end || unsent(env) > 0 || (fin_wanted() && !flag(kFinSent));
+  return tx->resend_head || tx->fast_recovery || lost_remains(env) || unsent(env) > 0 ||
+         (fin_wanted() && !flag(kFinSent));
 }
 
 void Tcb::copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env) {
@@ -85,8 +86,9 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
   return true;
 }
 
-// RFC 6298, 5.4 (from SND.UNA up to where a time-out found SND.NXT, as cwnd allows), and
-// the first segment alone in fast recovery.
+// What was lost: RFC 6298, 5.4 (from SND.UNA up to where a time-out found SND.NXT, as cwnd
+// allows), or rule (1) of RFC 6675's NextSeg(); and the first segment alone when fast
+// recovery begins.
 bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   Transmission* tx = transmission(env);
   if (tx == nullptr) return false;
@@ -94,29 +96,44 @@ bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   SeqNum end = snd_.nxt;
   if (tx->resend_head) {
     tx->resend_head = false;
-  } else if (tx->rtx_next < tx->rtx_end) {
-    seq = tx->rtx_next;
+  } else if (lost_remains(env)) {
+    const SeqNum next = tx->scoreboard.rtx_next();
+    seq = MUTANT(77, tx->scoreboard.skip(next), next);
     end = tx->rtx_end;
-    if (distance(snd_.una, seq) >= congestion_.cwnd) return false;
+    const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, seq);
+    if (congestion_.cwnd < in_network + (tx->fast_recovery ? smss_ : 1u)) return false;
     // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
     if (seq != snd_.una && snd_.una + snd_.wnd < seq + smss_) return false;
   } else {
     return false;
   }
   if (seq == end) return false;
+  const SeqNum sent_to = repeat(out, seq, min(end, tx->scoreboard.hole_end(seq, end)), env);
+  tx->scoreboard.sent_again_to(max(tx->scoreboard.rtx_next(), sent_to));
+  return true;
+}
+
+// Whether something was lost and has not been sent again.
+bool Tcb::lost_remains(const Env& env) const {
+  const Transmission& tx = *transmission(env);
+  const SeqNum next = tx.scoreboard.rtx_next();
+  return next < tx.rtx_end && tx.scoreboard.skip(next) < tx.rtx_end;
+}
+
+// Sends the segment at `seq` once more, as much of it as stands before `end`; returns what follows it.
+SeqNum Tcb::repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env) {
+  Transmission* tx = transmission(env);
   segment_at(out, seq, env);
   const SeqNum text_limit = min(end, text_end(env));
   const std::uint32_t size = seq < text_limit ? std::min<std::uint32_t>(smss_, distance(seq, text_limit)) : 0;
   add_text(out, size, env);
   out.flags.psh = size > 0 && seq + size == text_end(env);  // MUST-61
   out.flags.fin = flag(kFinSent) && seq + size == text_end(env) && seq + size < end;
-  tx->rtx_next = max(tx->rtx_next, seq + size + (out.flags.fin ? 1u : 0u));
-  tx->rtx_end = max(tx->rtx_end, tx->rtx_next);
   tx->timing = MUTANT(27, false, tx->timing);  // Karn (MUST-18)
   tx->resent_at = Millis::floor(env.now);
   ++env.counters.retransmitted_segments;
   if (!deadlines_.armed(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
-  return true;
+  return seq + size + (out.flags.fin ? 1u : 0u);
 }
 
 // Text that was never sent, as far as the peer's window, cwnd, Nagle and silly-window
@@ -148,7 +165,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   snd_.nxt += size + (with_fin ? 1u : 0u);
   env.counters.bytes_sent += size;
   sent_at_ = Millis::floor(env.now);
-  if (!tx->timing && tx->rtx_next <= snd_.una && !tx->fast_recovery) {
+  if (!tx->timing && tx->scoreboard.rtx_next() <= snd_.una && !tx->fast_recovery) {
     tx->timing = true;
     tx->timed_seq = snd_.nxt;
     tx->timed_at = env.now;
@@ -173,6 +190,7 @@ bool Tcb::make_probe(Outgoing& out, Env& env) {
 bool Tcb::make_ack(Outgoing& out, Env& env) {
   if (!marks_.ack) return false;
   segment_at(out, MUTANT(63, snd_.nxt, snd_.una), env);
+  add_sack(out, env);
   return true;
 }
 
@@ -206,7 +224,7 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
   if (marks_.repeats > 0) {
     --marks_.repeats;
   } else {
-    marks_.ack = false;
+    marks_.ack = sack_unsaid(env);  // on segments with text there is no room for blocks
   }
   deadlines_.clear(Timer::kDelayedAck);
   rcv_.last_ack_sent = rcv_.nxt;
@@ -215,8 +233,13 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
 // Min(D, U) of RFC 9293, 3.8.6.2.1: what peer and network will bear.
 std::uint32_t Tcb::usable_window(const Env& env) const {
   const Transmission& tx = *transmission(env);
-  if (tx.rtx_next < tx.rtx_end) return 0;  // first what was lost
+  if (lost_remains(env)) return 0;  // first what was lost
   const std::uint32_t flight = flight_size();
+  if (flag(kSackPermitted)) {  // RFC 6675: what was SACKed or lost is in the network no more
+    const std::uint32_t in_network = MUTANT(15, pipe(env), 0u);
+    const std::uint32_t by_peer = snd_.wnd > flight ? snd_.wnd - flight : 0;
+    return std::min(by_peer, congestion_.cwnd > in_network ? congestion_.cwnd - in_network : 0);
+  }
   // RFC 3042: each of the first two duplicate ACKs lets one new segment go.
   const std::uint32_t extra = tx.fast_recovery ? 0 : std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
   const std::uint32_t limit = std::min(snd_.wnd, MUTANT(15, congestion_.cwnd + extra, UINT32_MAX));

@@ -290,6 +290,7 @@ void Tcb::drop_transmission(Env& env) {
   Transmission* tx = transmission(env);
   if (tx == nullptr) return;
   tx->buffer.clear(env.stores.slices);
+  tx->scoreboard.clear(env.stores.sacked);
   env.stores.transmissions.free(transmission_);
   transmission_ = kNone;
 }
@@ -309,7 +310,7 @@ Transmission& Tcb::begin_transmission(Env& env) {
     CHECK(transmission_ != kNone);
     Transmission& tx = *transmission(env);
     tx.recover = snd_.una - 1;
-    tx.rtx_next = snd_.una;
+    tx.scoreboard.begin_again(snd_.una);
     tx.rtx_end = snd_.una;
     tx.up = snd_.una;
     tx.pushed = snd_.una;

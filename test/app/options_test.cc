@@ -145,7 +145,7 @@ const std::map<std::string, std::string> kTcpValues{
     {"congestion", "newreno"},
     {"timestamps", "off"},
     {"window_scaling", "off"},
-    {"sack", "on"},
+    {"sack", "off"},
     {"mss", "536"},
     {"delayed_ack", "100ms"},
     {"nodelay", "off"},

@@ -133,6 +133,7 @@ ShardConfig config_of(fuzz::Tape& tape) {
   config.tcp.rst_ends_time_wait = (choice & 16) != 0;
   config.send_blocks = 8;
   config.held_segments = (choice & 32) != 0 ? 64 : 3;
+  config.sacked_ranges = (choice & 32) != 0 ? 64 : 2;
   config.first_port = 40000;
   config.last_port = 40007;
   config.max_destinations = 2;

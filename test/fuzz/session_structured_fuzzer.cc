@@ -54,7 +54,8 @@ class Session {
       : tape_{tape},
         config_{config_of(tape)},
         stores_{Slab<tcp::Transmission>{2, Pages::kOrdinary}, tcp::SliceStore{64, 64},
-                Slab<tcp::ReceiveQueue>{1, Pages::kOrdinary}, Slab<tcp::HeldText>{64, Pages::kOrdinary}},
+                Slab<tcp::ReceiveQueue>{1, Pages::kOrdinary}, Slab<tcp::HeldText>{64, Pages::kOrdinary},
+                Slab<tcp::SackedRange>{64, Pages::kOrdinary}},
         env_{Instant{((std::int64_t{1} << 32) - 500) * Duration{1ms}}, config_, stores_, counters_} {
     options_.nodelay = tape.coin();
     options_.keep_alive.on = tape.coin();

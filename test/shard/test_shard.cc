@@ -112,6 +112,7 @@ ShardConfig small_config() {
   config.max_time_wait_v6 = 64;
   config.send_blocks = 512;
   config.held_segments = 512;
+  config.sacked_ranges = 512;
   config.max_destinations = 8;
   config.pages = Pages::kOrdinary;
   return config;

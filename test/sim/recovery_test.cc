@@ -15,8 +15,14 @@ Plan bulk(std::uint64_t bytes) {
   return plan;
 }
 
-TEST(Recovery, ALostSegmentComesAgainWithTheThirdDuplicate) {  // RFC 5681, 3.2
-  Scene net{with_one_way(50ms)};
+NetworkConfig with_sack(bool sack, Duration one_way) {
+  NetworkConfig config = with_one_way(one_way);
+  config.tcp[0].sack_permitted = sack;
+  return config;
+}
+
+void lose_one(bool sack) {
+  Scene net{with_sack(sack, 50ms)};
   auto [client, server] = net.connected_pair();
   net.drop(nth(12, text().from(client)));
 
@@ -28,8 +34,11 @@ TEST(Recovery, ALostSegmentComesAgainWithTheThirdDuplicate) {  // RFC 5681, 3.2
   EXPECT_EQ(net.core(0).tcp_counters().rto_fired, 0u);
 }
 
-TEST(Recovery, TwoHolesInOneFlightAreRepairedWithoutATimeOut) {  // RFC 6582, 3.2
-  NetworkConfig config = with_one_way(20ms);
+TEST(Recovery, ALostSegmentComesAgainWithTheThirdDuplicate) { lose_one(false); }      // RFC 5681, 3.2
+TEST(Recovery, ALostSegmentComesAgainWhenThreeBehindItAreSacked) { lose_one(true); }  // RFC 6675, 5
+
+void lose_two_of_a_flight(bool sack) {
+  NetworkConfig config = with_sack(sack, 20ms);
   config.tcp[0].rto_min = 2s;
   Scene net{config};
   auto [client, server] = net.connected_pair();
@@ -40,6 +49,25 @@ TEST(Recovery, TwoHolesInOneFlightAreRepairedWithoutATimeOut) {  // RFC 6582, 3.
   net.run_until_idle();
 
   EXPECT_EQ(server.received(), 200'000u);
+  EXPECT_EQ(net.core(0).tcp_counters().fast_retransmits, 1u);
+  EXPECT_EQ(net.core(0).tcp_counters().rto_fired, 0u);
+}
+
+TEST(Recovery, TwoHolesInOneFlightAreRepairedWithoutATimeOut) { lose_two_of_a_flight(false); }  // RFC 6582, 3.2
+TEST(Recovery, TwoHolesInOneFlightAreRepairedBySack) { lose_two_of_a_flight(true); }            // RFC 6675, 4
+
+TEST(Recovery, OnlyWhatWasLostIsSentAgain) {  // RFC 6675, 4: NextSeg()
+  NetworkConfig config = with_one_way(20ms);
+  config.tcp[0].rto_min = 2s;
+  Scene net{config};
+  auto [client, server] = net.connected_pair();
+  for (const std::uint64_t n : {1u, 3u, 5u}) net.drop(nth(n, text().from(client)));
+
+  client.send_all(200'000);
+  net.run_until_idle();
+
+  EXPECT_EQ(server.received(), 200'000u);
+  EXPECT_EQ(net.core(0).tcp_counters().retransmitted_segments, 3u);
   EXPECT_EQ(net.core(0).tcp_counters().fast_retransmits, 1u);
   EXPECT_EQ(net.core(0).tcp_counters().rto_fired, 0u);
 }

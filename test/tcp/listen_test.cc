@@ -64,13 +64,14 @@ TEST(Listen, SynAckHasTheOptionsThatWereOffered) {
       Conditions given;
       if (ts) given.peer.ts = 7000;
       if (scale) given.peer.wscale = 5;
+      given.peer.sack_permitted = ts != scale;
       TestConnection c{given};
       c.peer_opens(c.peer_syn());
       const Sent answer = c.expect_sent(syn().ack(1));
       EXPECT_TRUE(answer.options.mss.has_value());
       EXPECT_EQ(answer.options.ts.has_value(), ts);
       EXPECT_EQ(answer.options.wind_shift.has_value(), scale);
-      EXPECT_FALSE(answer.options.sack_permitted);
+      EXPECT_EQ(answer.options.sack_permitted, ts != scale);  // RFC 2018, 2
       if (ts) {
         EXPECT_EQ(answer.options.ts->ecr, 7000u);
       }
@@ -81,7 +82,7 @@ TEST(Listen, SynAckHasTheOptionsThatWereOffered) {
 }
 
 TEST(Listen, OptionsThatWeHaveSwitchedOffAreNotAnswered) {
-  Conditions given{.config = {.timestamps = false, .window_scaling = false},
+  Conditions given{.config = {.timestamps = false, .window_scaling = false, .sack_permitted = false},
                    .peer = {.wscale = std::uint8_t{7}, .ts = 1u, .sack_permitted = true}};
   TestConnection c{given};
   c.peer_opens(c.peer_syn());

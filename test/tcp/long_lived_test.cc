@@ -86,7 +86,8 @@ class LongLived : public testing::Test {
   Stores stores_{.transmissions = Slab<Transmission>{2, Pages::kOrdinary},
                  .slices = SliceStore{64, 64, Pages::kOrdinary},
                  .queues = Slab<ReceiveQueue>{2, Pages::kOrdinary},
-                 .held = Slab<HeldText>{64, Pages::kOrdinary}};
+                 .held = Slab<HeldText>{64, Pages::kOrdinary},
+                 .sacked = Slab<SackedRange>{64, Pages::kOrdinary}};
   Counters counters_{};
   Env env_{Instant{1'000'000s}, config_, stores_, counters_};
   std::unique_ptr<Tcb> tcb_ = std::make_unique<Tcb>();

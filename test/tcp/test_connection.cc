@@ -23,6 +23,12 @@ namespace {
 
 constexpr std::size_t kHeaders = 54;  // Ethernet, IPv4, TCP: what lies before the text in a packet
 
+std::string blocks_text(const std::vector<SegmentSpec::Block>& blocks) {
+  std::string text = "   // blocks";
+  for (const auto& [left, right] : blocks) text += " " + std::to_string(left) + ":" + std::to_string(right);
+  return text;
+}
+
 std::string time_text(Duration since) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%11.6f", std::chrono::duration<double>(since).count());
@@ -123,7 +129,8 @@ TestConnection::World::World(const Config& c)
       stores{.transmissions = Slab<Transmission>{4, Pages::kOrdinary},
              .slices = SliceStore{512, 512},
              .queues = Slab<ReceiveQueue>{4, Pages::kOrdinary},
-             .held = Slab<HeldText>{1024, Pages::kOrdinary}} {}
+             .held = Slab<HeldText>{1024, Pages::kOrdinary},
+             .sacked = Slab<SackedRange>{1024, Pages::kOrdinary}} {}
 
 // The clock stands half a second before its milliseconds wrap.
 TestConnection::TestConnection(const Conditions& given)
@@ -144,7 +151,7 @@ TestConnection::~TestConnection() {
 bool TestConnection::holds_no_memory() const {
   const Stores& s = world_->stores;
   return s.transmissions.size() == 0 && s.slices.slices.size() == 0 && s.slices.blocks.size() == 0 &&
-         s.queues.size() == 0 && s.held.size() == 0 && world_->heap.outstanding() == 0;
+         s.queues.size() == 0 && s.held.size() == 0 && s.sacked.size() == 0 && world_->heap.outstanding() == 0;
 }
 
 void TestConnection::trace(const char* direction, const std::string& line) {
@@ -201,6 +208,12 @@ Segment TestConnection::segment_of(const SegmentSpec& spec, std::span<std::byte>
   segment.options.wind_shift = spec.wscale_;
   segment.options.sack_permitted = spec.sack_permitted_;
   segment.options.ts = spec.ts_;
+  if (spec.sack_) {
+    for (const auto& [left, right] : *spec.sack_) {
+      segment.options.sack.blocks.at(segment.options.sack.count++) = {kIss + static_cast<std::uint32_t>(left),
+                                                                      kIss + static_cast<std::uint32_t>(right)};
+    }
+  }
   if (!spec.ts_ && !spec.no_ts_ && tcb().timestamps()) segment.options.ts = Timestamps{peer_clock(), last_tsval()};
   segment.text = text;
   return segment;
@@ -505,11 +518,21 @@ void TestConnection::check_options(const Sent& sent) {
   ASSERT_LE(size, kMaxTcpOptions);
   EXPECT_EQ(encode_options(bytes.data(), options), size);
   EXPECT_EQ(size % 4, 0u);
+  EXPECT_EQ(sack_blocks_sent(options), options.sack.count) << "blocks that do not fit beside the other options";
+  EXPECT_TRUE(options.sack.count == 0 || (tcb().sack_permitted() && !sent.flags.syn)) << "SACK without agreement";
   TcpOptions read_back;
   EXPECT_TRUE(decode_options(std::span{bytes}.first(size), sent.flags.syn, read_back));
 }
 
 // --- Expectations ---
+
+std::vector<SegmentSpec::Block> TestConnection::blocks_of(const Sent& sent) {
+  std::vector<SegmentSpec::Block> blocks;
+  for (const SackBlock& block : sent.options.sack.all()) {
+    blocks.emplace_back(relative(block.left, kIrs), relative(block.right, kIrs));
+  }
+  return blocks;
+}
 
 std::optional<Sent> TestConnection::take_sent() {
   if (sent_.empty()) return std::nullopt;
@@ -534,12 +557,12 @@ Sent TestConnection::expect_sent(const SegmentSpec& spec, std::source_location w
   }
   TcpFlags flags = sent->flags;
   if (!spec.exact_psh_) flags.psh = wanted.flags.psh;
-  const bool same = sent->seq == wanted.seq && sent->ack == wanted.ack && flags == wanted.flags &&
-                    sent->text == wanted.text && (!spec.wnd_ || *spec.wnd_ == sent->wnd) &&
-                    (!wanted.flags.urg || spec.urg_ == sent->up) && (!spec.ts_ || spec.ts_ == sent->options.ts) &&
-                    (!spec.no_ts_ || !sent->options.ts) && (!spec.mss_ || spec.mss_ == sent->options.mss) &&
-                    (!spec.wscale_ || spec.wscale_ == sent->options.wind_shift) &&
-                    (!spec.sack_permitted_ || sent->options.sack_permitted);
+  const bool same =
+      sent->seq == wanted.seq && sent->ack == wanted.ack && flags == wanted.flags && sent->text == wanted.text &&
+      (!spec.wnd_ || *spec.wnd_ == sent->wnd) && (!wanted.flags.urg || spec.urg_ == sent->up) &&
+      (!spec.ts_ || spec.ts_ == sent->options.ts) && (!spec.no_ts_ || !sent->options.ts) &&
+      (!spec.mss_ || spec.mss_ == sent->options.mss) && (!spec.wscale_ || spec.wscale_ == sent->options.wind_shift) &&
+      (!spec.sack_permitted_ || sent->options.sack_permitted) && (!spec.sack_ || *spec.sack_ == blocks_of(*sent));
   if (!same) {
     wanted.wnd = spec.wnd_.value_or(sent->wnd);
     wanted.up = spec.urg_;
@@ -548,7 +571,8 @@ Sent TestConnection::expect_sent(const SegmentSpec& spec, std::source_location w
                       .sack_permitted = spec.sack_permitted_,
                       .ts = spec.ts_,
                       .sack = {}};
-    ADD_FAILURE() << "expected\n  " << to_string(wanted) << "\nsent\n  " << to_string(*sent);
+    ADD_FAILURE() << "expected\n  " << to_string(wanted) << (spec.sack_ ? blocks_text(*spec.sack_) : "") << "\nsent\n  "
+                  << to_string(*sent) << blocks_text(blocks_of(*sent));
   }
   return *sent;
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/packet.h"
@@ -42,6 +43,9 @@ class SegmentSpec {
   SegmentSpec& mss(std::uint16_t n) { return mss_ = n, *this; }
   SegmentSpec& wscale(std::uint8_t n) { return wscale_ = n, *this; }
   SegmentSpec& sack_permitted() { return sack_permitted_ = true, *this; }
+  using Block = std::pair<std::int64_t, std::int64_t>;
+  // Of an expected segment: exactly these; {} for none.
+  SegmentSpec& sack(std::vector<Block> blocks) { return sack_ = std::move(blocks), *this; }
   SegmentSpec& text(std::string_view t) { return text_ = t, *this; }
   SegmentSpec& fin() { return flags_.fin = true, *this; }
   SegmentSpec& psh() { return flags_.psh = true, exact_psh_ = true, *this; }
@@ -65,6 +69,7 @@ class SegmentSpec {
   std::optional<std::uint16_t> mss_;
   std::optional<std::uint8_t> wscale_;
   bool sack_permitted_ = false;
+  std::optional<std::vector<Block>> sack_;
 };
 
 // Text; say .ack(n) for an ordinary segment.
@@ -151,6 +156,8 @@ class TestConnection {
   Sent expect_sent(const SegmentSpec& spec, std::source_location where = std::source_location::current());
   void expect_nothing_sent(std::source_location where = std::source_location::current());
   std::optional<Sent> take_sent();
+  // The SACK blocks of a segment that we sent, in the peer's relative numbers.
+  static std::vector<SegmentSpec::Block> blocks_of(const Sent& sent);
   std::deque<Sent> take_all_sent();
   std::size_t sent_count() const { return sent_.size(); }
   const std::string& received() const { return received_; }  // all that the application was given

@@ -78,10 +78,11 @@ void Network::check_connections(int host) {
   core.for_each([&](std::uint32_t index) {
     const tcp::Tcb& tcb = core.tcb(index);
     if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
-    // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow.
+    // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow; RFC 6675: as far as pipe
+    // and cwnd do.
     // A FIN alone does not wait for cwnd.
     const bool advanced = h.snd_nxt[index] + 1 < tcb.snd().nxt && tcp::synchronized(tcb.state());
-    if (advanced && tcb.flight_size() > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
+    if (advanced && tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
       fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
     }
     // Something that must be answered keeps a timer.

@@ -45,7 +45,7 @@ tcp::Config tcp_config(Random& random, Troubles troubles) {
   c.syn_ack_retries = 30;
   c.timestamps = random.chance(0.6);
   c.window_scaling = random.chance(0.6);
-  c.sack_permitted = random.chance(0.3);
+  c.sack_permitted = random.chance(0.85);  // both must
   c.msl = std::chrono::duration_cast<Duration>(std::chrono::milliseconds{1000 + random.below(30'000)});
   if (!troubles.has(Trouble::kOddSizes)) return c;
   c.receive_buffer = static_cast<std::uint32_t>(spread(random, 600, 1'000'000));
@@ -86,6 +86,7 @@ void shrink_tables(ShardConfig& c, Random& random) {
   c.max_time_wait_v6 = static_cast<std::uint32_t>(spread(random, 2, 64));
   c.send_blocks = static_cast<std::uint32_t>(spread(random, 16, 512));
   c.held_segments = static_cast<std::uint32_t>(spread(random, 16, 512));
+  c.sacked_ranges = static_cast<std::uint32_t>(spread(random, 1, 512));
   c.last_port = static_cast<std::uint16_t>(c.first_port + spread(random, 2, 64));
   c.max_destinations = 2;
 }

@@ -30,6 +30,11 @@ void WireOracle::Coverage::add(std::uint64_t from, std::uint64_t to) {
   if (first->first <= contiguous_) contiguous_ = std::max(contiguous_, first->second);
 }
 
+bool WireOracle::Coverage::holds(std::uint64_t from, std::uint64_t to) const {
+  const auto behind = pieces_.upper_bound(from);
+  return behind != pieces_.begin() && to <= std::prev(behind)->second;
+}
+
 void WireOracle::complain(const std::string& what, const WireView& v) { complain_(what + ": " + to_string(v)); }
 
 std::optional<WireOracle::Edges> WireOracle::edges(const FlowKey& key) const {
@@ -85,6 +90,7 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
   if (v.syn) judge_syn(host, d, v);
   judge_text(host, d, v);
   if (v.ack_bit) judge_ack(host, d, v, now);
+  if (!v.sack.empty()) judge_sack(d, v);
   if (!v.syn) judge_timestamps(d, v);
   judge_repetition(d, v, now);
 }
@@ -188,6 +194,24 @@ void WireOracle::judge_growth_of_window(int host, const Direction& d, std::uint6
   const std::uint64_t half = limits_[static_cast<std::size_t>(host)].receive_buffer / 2;
   if (edge - d.edge + unit < std::min<std::uint64_t>(half, d.syn->mss.value_or(0))) {
     complain("the window opens by less than a segment", v);
+  }
+}
+
+// RFC 2018, 3 and 4; RFC 2883, 4: only the first block may tell of what was acknowledged or is told again.
+void WireOracle::judge_sack(const Direction& d, const WireView& v) {
+  if (!d.peer || !d.syn || !d.peer->sack_permitted || !d.syn->sack_permitted) return complain("SACK, not agreed on", v);
+  if (v.sack.size() > (v.ts ? 3u : 4u)) complain("more SACK blocks than there is room for", v);
+  for (std::size_t i = 0; i < v.sack.size(); ++i) {
+    const std::uint64_t left = offset(d.peer->seq, v.sack[i].first);
+    const std::uint64_t right = offset(d.peer->seq, v.sack[i].second);
+    if (behind(right) || left >= right) return complain("a SACK block that is none", v);
+    if (!d.coverage.holds(left, right)) complain("a SACK block of what never came", v);
+    if (i > 0 && left <= d.acked) complain("a SACK block of what is acknowledged", v);
+    for (std::size_t j = 1; j < i; ++j) {
+      const std::uint64_t l = offset(d.peer->seq, v.sack[j].first);
+      if (left <= offset(d.peer->seq, v.sack[j].second) && l <= right)
+        complain("SACK blocks without a hole between", v);
+    }
   }
 }
 

@@ -85,6 +85,7 @@ class WireOracle {
   class Coverage {
    public:
     void add(std::uint64_t from, std::uint64_t to);
+    bool holds(std::uint64_t from, std::uint64_t to) const;
     // The first offset from 1 on that is missing.
     std::uint64_t contiguous() const { return contiguous_; }
 
@@ -137,6 +138,7 @@ class WireOracle {
   void judge_text(int host, Direction& d, const WireView& v);
   void judge_ack(int host, Direction& d, const WireView& v, Instant now);
   void judge_growth_of_window(int host, const Direction& d, std::uint64_t edge, std::uint64_t unit, const WireView& v);
+  void judge_sack(const Direction& d, const WireView& v);
   void judge_timestamps(Direction& d, const WireView& v);
   void judge_reset(Direction& d, const WireView& v);
   void judge_repetition(Direction& d, const WireView& v, Instant now);

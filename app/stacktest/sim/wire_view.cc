@@ -79,7 +79,10 @@ bool read_options(std::span<const std::byte> o, WireView& view, std::string& com
       view.sack_permitted = true;
     } else if (kind == 8 && size == 10 && !view.ts) {
       view.ts = {u32(o, at + 2), u32(o, at + 6)};
-    } else if (kind != 5 || view.syn || (size - 2) % 8 != 0 || size < 10) {
+    } else if (kind == 5 && !view.syn && (size - 2) % 8 == 0 && size >= 10 && view.sack.empty()) {
+      for (std::size_t block = at + 2; block < at + size; block += 8)
+        view.sack.emplace_back(u32(o, block), u32(o, block + 4));
+    } else {
       return wrong("an option that may not stand here");
     }
     at += size;

@@ -33,9 +33,10 @@ struct WireView {
   std::optional<std::uint8_t> wind_shift;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> ts;  // TSval, TSecr
   bool sack_permitted = false;
-  std::size_t options_size = 0;  // bytes, padding included
-  std::size_t ip_size = 0;       // of the IP packet
-  std::size_t tcp_offset = 0;    // in the frame
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> sack;  // left and right edges
+  std::size_t options_size = 0;                               // bytes, padding included
+  std::size_t ip_size = 0;                                    // of the IP packet
+  std::size_t tcp_offset = 0;                                 // in the frame
   std::span<const std::byte> text;
 
   std::uint32_t length() const { return static_cast<std::uint32_t>(text.size()) + (syn ? 1u : 0u) + (fin ? 1u : 0u); }

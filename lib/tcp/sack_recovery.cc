@@ -1,0 +1,91 @@
+// Loss recovery by selective acknowledgment: RFC 6675, section 5, for peers that agreed to
+// SACK. Those that did not have NewReno, in acknowledgment.cc.
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+
+// After SND.UNA has moved, if it does.
+void Tcb::take_sack(const Segment& seg, Env& env) {
+  Transmission* tx = transmission(env);
+  if (tx == nullptr) return;
+  const bool news = update_scoreboard(seg, env) > 0;
+  if (news) may_transmit_ = true;
+  if (news && snd_.una == seg.ack && tx->dup_acks < UINT8_MAX) {  // 2: what a duplicate acknowledgment is here
+    ++tx->dup_acks;
+    ++env.counters.duplicate_acks;
+  }
+  const SeqNum lost = tx->scoreboard.lost_edge(snd_.una, smss_);
+  if (tx->recover < snd_.una) {
+    if (MUTANT(10, tx->dup_acks >= Scoreboard::kDupThresh || snd_.una < lost, false)) begin_sack_recovery(env);
+  } else {
+    tx->rtx_end = max(tx->rtx_end, lost);
+  }
+}
+
+// Update() of RFC 6675, 4: returns how many numbers were not known to have arrived. Blocks that say what cannot
+// be are ignored: a peer cannot hold what was not sent, nor SND.UNA itself without acknowledging it.
+std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
+  Transmission& tx = *transmission(env);
+  std::uint32_t news = 0;
+  for (const SackBlock& block : seg.options.sack.all()) {
+    const bool possible = snd_.una < block.left && block.left < block.right && block.right <= snd_.nxt;
+    if (MUTANT(75, possible, block.left < block.right && block.right <= snd_.nxt)) {
+      news += tx.scoreboard.add(env.stores.sacked, block.left, block.right);
+    }
+  }
+  return news;
+}
+
+// (4.1) to (4.4).
+void Tcb::begin_sack_recovery(Env& env) {
+  Transmission& tx = *transmission(env);
+  // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
+  congestion_.ssthresh = Congestion::halved(std::min(flight_size(), congestion_.cwnd), smss_);
+  congestion_.cwnd = congestion_.ssthresh;
+  tx.recover = snd_.nxt - 1;
+  tx.fast_recovery = true;
+  tx.resend_head = true;
+  tx.scoreboard.begin_again(snd_.una);
+  tx.rtx_end = tx.scoreboard.lost_edge(snd_.una, smss_);
+  tx.rescue_rxt = min(tx.scoreboard.hole_end(snd_.una, snd_.nxt), snd_.una + smss_) - 1;
+  may_transmit_ = true;
+  ++env.counters.fast_retransmits;
+}
+
+// SetPipe() of RFC 6675, 4: what is thought to be in the network. Everything that is neither SACKed nor lost, and
+// what was sent again.
+std::uint32_t Tcb::pipe(const Env& env) const {
+  if (!flag(kSackPermitted) || transmission_ == kNone) return flight_size();
+  const Transmission& tx = *transmission(env);
+  const SeqNum lost = tx.rtx_end;
+  const std::uint32_t once = distance(lost, snd_.nxt) - tx.scoreboard.sacked_from(lost);
+  const std::uint32_t again = distance(snd_.una, tx.scoreboard.rtx_next()) - tx.scoreboard.passed();
+  return once + again;
+}
+
+// Rules (3) and (4) of NextSeg(), RFC 6675, 4, once there is nothing that is lost for sure and no new text: what may
+// be lost, and once in a recovery the last segment, so that a hole at the end need not wait for the timer.
+bool Tcb::make_rescue(Outgoing& out, Env& env) {
+  Transmission* tx = transmission(env);
+  if (tx == nullptr || !tx->fast_recovery || !flag(kSackPermitted) || lost_remains(env)) return false;
+  if (congestion_.cwnd < pipe(env) + smss_) return false;
+  const Scoreboard& board = tx->scoreboard;
+  const SeqNum next = board.skip(board.rtx_next());
+  if (!board.empty() && next < board.highest()) {  // (3)
+    const SeqNum sent_to = repeat(out, next, board.hole_end(next, snd_.nxt), env);
+    tx->scoreboard.sent_again_to(sent_to);
+    return true;
+  }
+  const auto [left, right] = board.last_hole(snd_.una, snd_.nxt);  // (4)
+  if (snd_.una <= tx->rescue_rxt || right <= board.rtx_next()) return false;
+  tx->rescue_rxt = tx->recover;
+  repeat(out, distance(left, right) > smss_ ? right - smss_ : left, right, env);  // HighRxt stays
+  return true;
+}
+
+}  // namespace pollux::tcp
