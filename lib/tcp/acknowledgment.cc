@@ -22,12 +22,15 @@ std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
 
 void Tcb::take_ack(const Segment& seg, Env& env) {
   const bool duplicate = is_duplicate_ack(seg, env);
+  const SeqNum una_before = snd_.una;
+  const Transmission* tx = transmission(env);
+  const std::uint32_t sacked_before = tx == nullptr ? 0 : tx->scoreboard.sacked();
   if (MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value())) {
     new_ack(seg, env);
   } else if (duplicate) {
     duplicate_ack(env);
   }
-  if (flag(kSackPermitted) && seg.options.sack.count > 0) take_sack(seg, env);
+  if (flag(kSackPermitted)) take_sack(seg, una_before, sacked_before, env);
   update_send_window(seg, env);
   if (flag(kFinSent) && snd_.una == snd_.nxt) our_fin_acknowledged(env);
 }
@@ -41,6 +44,7 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   advance_una(seg.ack, env);
   tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
+  if (tx.spurious.pending) find_spurious(seg, acked, env);
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
   } else if (!of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
@@ -125,6 +129,7 @@ void Tcb::duplicate_ack(Env& env) {
   if (tx.dup_acks != MUTANT(10, kDuplicateThreshold, std::uint8_t{255})) return;
   if (snd_.una <= tx.recover) return;  // duplicates that our own go-back caused
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
+  note_reduction(false, env);
   congestion_.ssthresh = Congestion::halved(std::min(flight_size(), congestion_.cwnd), smss_);
   congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
   tx.recover = snd_.nxt - 1;
@@ -139,7 +144,8 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
     tx.fast_recovery = false;
     congestion_.acked = 0;
     if (flag(kSackPermitted)) {
-      tx.rtx_end = snd_.una;  // what else was lost begins a recovery of its own
+      congestion_.cwnd = congestion_.ssthresh;  // RFC 6937, 3
+      tx.rtx_end = snd_.una;                    // what else was lost begins a recovery of its own
     } else {
       const std::uint32_t deflated =
           std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
@@ -147,7 +153,7 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
     }
     return;
   }
-  if (flag(kSackPermitted)) {  // RFC 6675: cwnd stays, and pipe() says what may be sent
+  if (flag(kSackPermitted)) {  // reduce_window() says what may be sent
     // What a partial ACK leaves was lost (RFC 6582, 3.2), which IsLost() does not see where little is in flight.
     if (tx.scoreboard.rtx_next() <= snd_.una) tx.rtx_end = max(tx.rtx_end, min(snd_.una + smss_, snd_.nxt));
     return;

@@ -17,6 +17,9 @@ struct Counters {
   std::uint64_t retransmitted_segments = 0;
   std::uint64_t rto_fired = 0;
   std::uint64_t fast_retransmits = 0;
+  std::uint64_t dsacks_received = 0;     // RFC 2883
+  std::uint64_t spurious_time_outs = 0;  // found to have been for nothing, and undone
+  std::uint64_t spurious_recoveries = 0;
   std::uint64_t duplicate_acks = 0;      // received
   std::uint64_t out_of_order = 0;        // segments held for reassembly
   std::uint64_t duplicate_segments = 0;  // nothing new in them

@@ -1,5 +1,5 @@
 // Loss recovery by selective acknowledgment: RFC 6675, section 5, for peers that agreed to
-// SACK. Those that did not have NewReno, in acknowledgment.cc.
+// SACK, with PRR (RFC 6937). Those that did not have NewReno, in acknowledgment.cc.
 
 #include <algorithm>
 
@@ -9,10 +9,10 @@
 
 namespace pollux::tcp {
 
-// After SND.UNA has moved, if it does.
-void Tcb::take_sack(const Segment& seg, Env& env) {
+// After SND.UNA has moved from `una_before`, if it does; `sacked_before` numbers were SACKed then.
+void Tcb::take_sack(const Segment& seg, SeqNum una_before, std::uint32_t sacked_before, Env& env) {
   Transmission* tx = transmission(env);
-  if (tx == nullptr) return;
+  if (tx == nullptr || (seg.options.sack.count == 0 && !tx->fast_recovery)) return;
   const bool news = update_scoreboard(seg, env) > 0;
   if (news) may_transmit_ = true;
   if (news && snd_.una == seg.ack && tx->dup_acks < UINT8_MAX) {  // 2: what a duplicate acknowledgment is here
@@ -20,11 +20,23 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
     ++env.counters.duplicate_acks;
   }
   const SeqNum lost = tx->scoreboard.lost_edge(snd_.una, smss_);
+  bool safe = false;
   if (tx->recover < snd_.una) {
     if (MUTANT(10, tx->dup_acks >= Scoreboard::kDupThresh || snd_.una < lost, false)) begin_sack_recovery(env);
   } else {
+    safe = una_before < snd_.una && lost <= tx->rtx_end;  // SafeACK of RFC 9937
     tx->rtx_end = max(tx->rtx_end, lost);
   }
+  if (!tx->fast_recovery) return;
+  const std::uint32_t delivered = distance(una_before, snd_.una) + tx->scoreboard.sacked() - sacked_before;
+  reduce_window(delivered, safe, env);
+}
+
+// RFC 6937, 3: "on every ACK during recovery".
+void Tcb::reduce_window(std::uint32_t delivered, bool safe, Env& env) {
+  Prr& prr = transmission(env)->prr;
+  const std::uint32_t cwnd = prr.window(delivered, safe, pipe(env), congestion_.ssthresh, smss_);
+  congestion_.cwnd = std::clamp<std::uint32_t>(cwnd, smss_, Congestion::kMax);
 }
 
 // Update() of RFC 6675, 4: returns how many numbers were not known to have arrived. Blocks that say what cannot
@@ -32,7 +44,13 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
 std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   std::uint32_t news = 0;
-  for (const SackBlock& block : seg.options.sack.all()) {
+  const std::span<const SackBlock> blocks = seg.options.sack.all();
+  if (!blocks.empty()) {  // RFC 2883, 5: whether the first tells of what arrived twice
+    const SackBlock& first = blocks.front();
+    const bool inside = blocks.size() > 1 && blocks[1].left <= first.left && first.right <= blocks[1].right;
+    if (first.left < first.right && (first.right <= seg.ack || inside)) take_dsack(first, env);
+  }
+  for (const SackBlock& block : blocks) {
     const bool possible = snd_.una < block.left && block.left < block.right && block.right <= snd_.nxt;
     if (MUTANT(75, possible, block.left < block.right && block.right <= snd_.nxt)) {
       news += tx.scoreboard.add(env.stores.sacked, block.left, block.right);
@@ -44,9 +62,10 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
 // (4.1) to (4.4).
 void Tcb::begin_sack_recovery(Env& env) {
   Transmission& tx = *transmission(env);
+  note_reduction(false, env);
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
   congestion_.ssthresh = Congestion::halved(std::min(flight_size(), congestion_.cwnd), smss_);
-  congestion_.cwnd = congestion_.ssthresh;
+  tx.prr.begin(flight_size());
   tx.recover = snd_.nxt - 1;
   tx.fast_recovery = true;
   tx.resend_head = true;

@@ -12,10 +12,12 @@
 #include "tcp/congestion.h"
 #include "tcp/counters.h"
 #include "tcp/deadlines.h"
+#include "tcp/prr.h"
 #include "tcp/receive_queue.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/send_buffer.h"
+#include "tcp/spurious.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
 #include "time/instant.h"
@@ -52,6 +54,8 @@ struct Transmission {
   SeqNum recover;         // RFC 6582, "recover"; RFC 6675, RecoveryPoint
   SeqNum rtx_end;         // from scoreboard.rtx_next() up to here, what is not SACKed was lost and is to be sent again
   SeqNum rescue_rxt;      // RFC 6675, 2: RescueRxt
+  Prr prr;                // while fast_recovery, with SACK
+  Spurious spurious;      // whether the last reduction of cwnd was for nothing
   SeqNum timed_seq;       // the segment whose round trip is being measured ends here
   SeqNum up;              // SND.UP: after the urgent text
   SeqNum pushed;          // the application's last write ends here (PSH, MUST-61)
@@ -392,10 +396,18 @@ class Tcb {
   void arm_retransmission(Env& env);
 
   // sack_recovery.cc: RFC 6675, the sender's side
-  void take_sack(const Segment& seg, Env& env);
+  void take_sack(const Segment& seg, SeqNum una_before, std::uint32_t sacked_before, Env& env);
   std::uint32_t update_scoreboard(const Segment& seg, Env& env);
   void begin_sack_recovery(Env& env);
+  void reduce_window(std::uint32_t delivered, bool safe, Env& env);
   bool make_rescue(Outgoing& out, Env& env);
+
+  // undo.cc: RFC 3522, 4015 and 3708
+  void note_reduction(bool time_out, Env& env);
+  void note_repeat(std::uint32_t size, Env& env);
+  void find_spurious(const Segment& seg, std::uint32_t acked, Env& env);
+  void take_dsack(const SackBlock& block, Env& env);
+  void undo(std::uint32_t acked, Env& env);
 
   // sack_receiver.cc: RFC 2018 and 2883
   void note_duplicate(SeqNum left, SeqNum right, Env& env);

@@ -47,7 +47,10 @@ void Tcb::retransmission_timeout(Env& env) {
     marks_.syn = true;
   } else {
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
-    if (tx.rtx_end <= snd_.una || tx.fast_recovery) congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+    if (tx.rtx_end <= snd_.una || tx.fast_recovery) {
+      note_reduction(true, env);
+      congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+    }
     congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
     congestion_.acked = 0;
     tx.fast_recovery = false;

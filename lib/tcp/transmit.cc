@@ -131,6 +131,8 @@ SeqNum Tcb::repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env) {
   out.flags.fin = flag(kFinSent) && seq + size == text_end(env) && seq + size < end;
   tx->timing = MUTANT(27, false, tx->timing);  // Karn (MUST-18)
   tx->resent_at = Millis::floor(env.now);
+  tx->prr.out += size;
+  note_repeat(size, env);
   ++env.counters.retransmitted_segments;
   if (!deadlines_.armed(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
   return seq + size + (out.flags.fin ? 1u : 0u);
@@ -164,6 +166,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
   snd_.nxt += size + (with_fin ? 1u : 0u);
   env.counters.bytes_sent += size;
+  tx->prr.out += size;
   sent_at_ = Millis::floor(env.now);
   if (!tx->timing && tx->scoreboard.rtx_next() <= snd_.una && !tx->fast_recovery) {
     tx->timing = true;

@@ -13,7 +13,7 @@ struct Mutant {
   const char* scripts = nullptr;  // the folder of test/scripts that sees it; null: a seed of the simulator, or a scene
 };
 
-inline constexpr std::array<Mutant, 77> kMutants = {{
+inline constexpr std::array<Mutant, 78> kMutants = {{
     {1, "the timestamp option is not deducted from the MSS", "RFC 2525, 2.18; RFC 6691; smoltcp b0b7bcfd"},
     {2, "any SYN ends TIME-WAIT, an old duplicate too", "RFC 6191, 2; RFC 9293, 3.6.1"},
     {3, "PAWS is turned round: newer timestamps are dropped", "RFC 7323, 5.3"},
@@ -93,6 +93,7 @@ inline constexpr std::array<Mutant, 77> kMutants = {{
     {75, "selective acknowledgments of what lies below SND.UNA count", "RFC 2883, 4; RFC 6675, 4, Update()"},
     {76, "a SACK block tells of one byte too many", "RFC 2018, 3"},
     {77, "what was SACKed is sent again with the holes", "RFC 6675, 4, NextSeg() (1)"},
+    {78, "a time-out is undone whatever the first ACK echoes", "RFC 3522, 3.2, (5)"},
 }};
 
 }  // namespace pollux::sim

@@ -90,6 +90,7 @@ void lose_one_and_measure(bool timestamps) {
   net.run_until_idle();
 
   EXPECT_EQ(net.core(0).tcp_counters().rto_fired, 3u);
+  EXPECT_EQ(net.core(0).tcp_counters().spurious_time_outs, 0u);
   EXPECT_GE(client.tcb().rtt().srtt(), 100ms);
   EXPECT_LE(client.tcb().rtt().srtt(), before + 10ms);
 }
@@ -116,6 +117,9 @@ TEST(Recovery, AnEchoOlderThanTheRetransmissionMeasuresNothing) {
 
   EXPECT_GE(net.core(0).tcp_counters().rto_fired, 1u);
   EXPECT_LE(client.tcb().rtt().srtt(), before + 10ms);
+  // RFC 3522 and 4015: and what the time-out reduced is taken back.
+  EXPECT_EQ(net.core(0).tcp_counters().spurious_time_outs, 1u);
+  EXPECT_EQ(client.tcb().congestion().ssthresh, UINT32_MAX);
 }
 
 TEST(Recovery, TheTimeOutDoublesUntilSomethingIsHeard) {  // RFC 6298, 5.5

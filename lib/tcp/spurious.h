@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tcp/deadlines.h"
+#include "wire/seq_num.h"
+
+namespace pollux::tcp {
+
+// What must be remembered of a reduction of cwnd to find that nothing was lost, and to take it
+// back: Eifel by timestamps (RFC 3522 and 4015) and by D-SACK (RFC 3708).
+struct Spurious {
+  bool pending = false;           // something was reduced, and that may turn out to have been for nothing
+  bool time_out = false;          // by a time-out; else by a fast retransmit
+  bool first_ack = true;          // nothing has been acknowledged since (RFC 3522, 3.2: only the first ACK may tell)
+  bool repeated = false;          // something was sent again since
+  Millis repeated_at;             // RetransmitTS: when the first of it was
+  SeqNum from;                    // SND.UNA when it was reduced
+  std::uint32_t unexplained = 0;  // bytes sent again that no D-SACK has told of
+  std::uint32_t prior_cwnd = 0;
+  std::uint32_t prior_ssthresh = 0;
+};
+
+}  // namespace pollux::tcp

@@ -1,0 +1,69 @@
+// Taking back what was done for nothing: Eifel detection by timestamps (RFC 3522) and its
+// response (RFC 4015), and detection by D-SACK (RFC 3708).
+
+#include <algorithm>
+
+#include "base/mutant.h"
+#include "tcp/tcb.h"
+
+namespace pollux::tcp {
+
+// cwnd is about to be reduced.
+void Tcb::note_reduction(bool time_out, Env& env) {
+  Spurious& s = transmission(env)->spurious;
+  s = {};
+  s.pending = true;
+  s.time_out = time_out;
+  s.from = snd_.una;
+  s.prior_cwnd = congestion_.cwnd;
+  s.prior_ssthresh = congestion_.ssthresh;
+}
+
+void Tcb::note_repeat(std::uint32_t size, Env& env) {
+  Spurious& s = transmission(env)->spurious;
+  if (!s.pending) return;
+  if (!s.repeated) s.repeated_at = Millis::floor(env.now);
+  s.repeated = true;
+  s.unexplained += size;
+}
+
+// RFC 3522, 3.2, (4) and (5): the first acceptable ACK after something was sent again echoes what was sent before
+// that. Then the first copy has arrived, and was only late.
+void Tcb::find_spurious(const Segment& seg, std::uint32_t acked, Env& env) {
+  Spurious& s = transmission(env)->spurious;
+  if (!s.pending || !s.repeated || !s.first_ack) return;
+  s.first_ack = false;
+  if (!flag(kTimestamps) || !seg.options.ts) return;
+  const auto age = static_cast<std::int32_t>(seg.options.ts->ecr - (s.repeated_at.value() + ts_.offset));
+  if (MUTANT(78, age < 0, true)) undo(acked, env);
+}
+
+// RFC 3708: a D-SACK for everything that was sent again shows that none of it had been lost.
+void Tcb::take_dsack(const SackBlock& block, Env& env) {
+  ++env.counters.dsacks_received;
+  Spurious& s = transmission(env)->spurious;
+  if (!s.pending || s.unexplained == 0 || block.left < s.from || snd_.nxt < block.right) return;
+  s.unexplained -= std::min(s.unexplained, distance(block.left, block.right));
+  if (s.unexplained == 0) undo(0, env);
+}
+
+// RFC 4015, 3.2: "Reversing the congestion control state". After a time-out, when all that was in flight may arrive at
+// once, cwnd takes in no more than an initial window above what is outstanding; then nothing is sent again.
+void Tcb::undo(std::uint32_t acked, Env& env) {
+  Transmission& tx = *transmission(env);
+  const Spurious s = tx.spurious;
+  ++(s.time_out ? env.counters.spurious_time_outs : env.counters.spurious_recoveries);
+  const std::uint32_t most = Congestion::initial_window(smss_, env.config.initial_window_segments);
+  const std::uint32_t resumed = s.time_out ? flight_size() + std::min(acked, most) : s.prior_cwnd;
+  congestion_.cwnd = std::max(congestion_.cwnd, std::min(s.prior_cwnd, resumed));
+  congestion_.ssthresh = s.prior_ssthresh;
+  tx.spurious = {};
+  tx.fast_recovery = false;
+  tx.resend_head = false;
+  tx.dup_acks = 0;
+  tx.recover = snd_.una - 1;
+  tx.rtx_end = snd_.una;
+  may_transmit_ = true;
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,117 @@
+// What was done for nothing is taken back: RFC 3522 (Eifel), RFC 4015 (its response), RFC 3708 (D-SACK).
+
+#include "test_connection.h"
+
+namespace pollux::tcp::test {
+namespace {
+
+constexpr std::int64_t kMss = 1448;  // beside timestamps
+
+std::int64_t at(std::int64_t segment) { return 1 + segment * kMss; }
+
+using Segments = std::vector<std::int64_t>;
+Segments sent(TestConnection& c) {
+  Segments all;
+  for (const Sent& s : c.take_all_sent()) all.push_back((s.seq - 1) / kMss);
+  return all;
+}
+
+// Ten segments of thirty are on their way; `first_ts` is the timestamp they bear.
+struct Flight {
+  explicit Flight(bool sack = true) : c{established({.peer = {.ts = 7u, .sack_permitted = sack}})} {
+    c.user_sends(pattern(30 * kMss));
+    EXPECT_EQ(sent(c).size(), 10u);
+    first_ts = c.last_tsval();
+    cwnd = c.tcb().congestion().cwnd;
+    ssthresh = c.tcb().congestion().ssthresh;
+  }
+  void acks(std::int64_t una, std::uint32_t echo, const std::vector<SegmentSpec::Block>& blocks = {}) {
+    c.peer_sends(ack(at(una)).seq(1).ts(c.peer_clock(), echo).sack(blocks));
+  }
+  TestConnection c;
+  std::uint32_t first_ts = 0;
+  std::uint32_t cwnd = 0;
+  std::uint32_t ssthresh = 0;
+};
+
+TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheFirstCopyIsUndone) {  // RFC 3522, 3.2; RFC 4015, 3.2
+  for (const bool sack : {false, true}) {
+    Flight f{sack};
+    f.c.sleep(f.c.rto());
+    EXPECT_EQ(sent(f.c), (Segments{0}));
+    f.acks(1, f.first_ts);
+    EXPECT_EQ(f.c.counters().spurious_time_outs, 1u);
+    EXPECT_EQ(f.c.tcb().congestion().ssthresh, f.ssthresh);
+    EXPECT_GE(f.c.tcb().congestion().cwnd, f.cwnd);
+    EXPECT_LE(f.c.tcb().congestion().cwnd, f.cwnd + kMss) << "and slow start goes on";
+    for (const std::int64_t n : sent(f.c)) EXPECT_GE(n, 10) << "only what is new";
+    f.acks(10, f.first_ts);
+    EXPECT_EQ(f.c.counters().retransmitted_segments, 1u);
+  }
+}
+
+TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheSecondCopyStands) {  // RFC 3522, 3.2, (4)
+  Flight f;
+  f.c.sleep(f.c.rto());
+  sent(f.c);
+  f.acks(1, f.c.last_tsval());
+  EXPECT_EQ(f.c.counters().spurious_time_outs, 0u);
+  EXPECT_EQ(sent(f.c), (Segments{1, 2}));
+}
+
+TEST(Spurious, OnlyTheFirstAckMayTell) {  // RFC 3522, 3.2: "the first acceptable ACK"
+  Flight f;
+  f.c.sleep(f.c.rto());
+  sent(f.c);
+  f.acks(1, f.c.last_tsval());
+  f.acks(2, f.first_ts);
+  EXPECT_EQ(f.c.counters().spurious_time_outs, 0u);
+}
+
+TEST(Spurious, AFastRetransmitOfASegmentThatWasLateIsUndone) {  // RFC 3522; RFC 4015, 3.2
+  Flight f;
+  f.c.sleep(10ms);
+  f.acks(0, f.first_ts, {{at(1), at(4)}});
+  EXPECT_EQ(sent(f.c).front(), 0);
+  EXPECT_LT(f.c.tcb().congestion().ssthresh, f.ssthresh);
+  f.acks(4, f.first_ts);
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 1u);
+  EXPECT_GE(f.c.tcb().congestion().cwnd, f.cwnd);
+  EXPECT_EQ(f.c.tcb().congestion().ssthresh, f.ssthresh);
+}
+
+TEST(Spurious, ADSackForAllThatWasSentAgainUndoesIt) {  // RFC 3708, 3
+  Flight f;
+  f.c.sleep(10ms);
+  f.acks(0, f.first_ts, {{at(1), at(4)}});
+  f.acks(4, f.c.last_tsval());  // no help from the timestamp
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 0u);
+  f.acks(4, f.c.last_tsval(), {{at(0), at(1)}});
+  EXPECT_EQ(f.c.counters().dsacks_received, 1u);
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 1u);
+  EXPECT_GE(f.c.tcb().congestion().cwnd, f.cwnd);
+}
+
+TEST(Spurious, ADSackForAPartOfItDoesNot) {
+  Flight f;
+  f.c.sleep(10ms);
+  f.acks(0, f.first_ts, {{at(5), at(9)}, {at(3), at(4)}, {at(1), at(2)}});
+  EXPECT_EQ(f.c.counters().retransmitted_segments, 3u);
+  const std::int64_t all = (f.c.snd_nxt() - 1) / kMss;
+  f.acks(all, f.c.last_tsval());
+  f.acks(all, f.c.last_tsval(), {{at(0), at(1)}});
+  f.acks(all, f.c.last_tsval(), {{at(2), at(3)}});
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 0u);
+  f.acks(all, f.c.last_tsval(), {{at(4), at(5)}});
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 1u);
+}
+
+TEST(Spurious, ADSackInsideTheSecondBlockIsOne) {  // RFC 2883, 5
+  Flight f;
+  f.acks(0, f.first_ts, {{at(3), at(4)}, {at(2), at(6)}});
+  EXPECT_EQ(f.c.counters().dsacks_received, 1u);
+  EXPECT_EQ(f.c.counters().fast_retransmits, 1u) << "and the second counts";
+}
+
+}  // namespace
+}  // namespace pollux::tcp::test
