@@ -13,6 +13,8 @@ constexpr Choice<TimeWaitTable::FullPolicy> kFullPolicies[] = {
     {"evict-oldest", TimeWaitTable::FullPolicy::kEvictOldest},
     {"evict", TimeWaitTable::FullPolicy::kEvictOldest},
     {"refuse", TimeWaitTable::FullPolicy::kRefuse}};
+constexpr Choice<tcp::CongestionControl> kCongestionControls[] = {{"newreno", tcp::CongestionControl::kNewReno},
+                                                                  {"cubic", tcp::CongestionControl::kCubic}};
 constexpr Duration kLongest = 24h;
 
 // Rows for a member of tcp::Config.
@@ -87,11 +89,6 @@ SetResult set_time_wait(Options& o, std::string_view text) {
   return {};
 }
 
-SetResult set_congestion(Options&, std::string_view text) {
-  if (text == "newreno") return {};
-  return unexpected(fmt::format("`{}` is not one of newreno", text));
-}
-
 SetResult set_mss(Options& o, std::string_view text) {
   if (text == "0") {
     o.shard.tcp.mss = 0;
@@ -125,8 +122,10 @@ constexpr std::array kTcpKeys{
         "user_timeout", "TIME", "unacknowledged for so long: give up; 0: after r2",
         [](Options& o, std::string_view text) { return put_duration(text, 0s, kLongest, o.connection.user_timeout); },
         [](const Options& o) { return Json(exact_duration(o.connection.user_timeout)); }},
-    TcpKey{"congestion", "newreno", "congestion control", set_congestion,
-           [](const Options&) { return Json("newreno"); }},
+    TcpKey{
+        "congestion", "newreno|cubic", "congestion control (RFC 6582, RFC 9438)",
+        [](Options& o, std::string_view text) { return put_choice(text, kCongestionControls, o.shard.tcp.congestion); },
+        [](const Options& o) { return Json(word_of(o.shard.tcp.congestion, kCongestionControls)); }},
     switch_key<&Config::timestamps>("timestamps", "RFC 7323 timestamps"),
     switch_key<&Config::window_scaling>("window_scaling", "RFC 7323 window scale"),
     switch_key<&Config::sack_permitted>("sack", "RFC 2018 selective acknowledgment"),

@@ -50,7 +50,14 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   } else if (!of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
                          (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
     // Only a window that is used may grow. RFC 3465, 2.3: more slowly until what a time-out found is acknowledged.
-    congestion_.grow(acked, smss_, snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL);
+    congestion_.grow(env.config.congestion, tx.stage,
+                     {.bytes = acked,
+                      .smss = smss_,
+                      .l = snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL,
+                      .now = Millis::floor(env.now),
+                      .srtt = rtt_.srtt()});
+  } else {
+    Congestion::pause(tx.stage, Millis::floor(env.now));
   }
   if (tx.app_waits && send_room(env) >= env.config.send_buffer / 4) {
     tx.app_waits = false;
@@ -130,7 +137,7 @@ void Tcb::duplicate_ack(Env& env) {
   if (snd_.una <= tx.recover) return;  // duplicates that our own go-back caused
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
   note_reduction(false, env);
-  congestion_.ssthresh = Congestion::halved(std::min(flight_size(), congestion_.cwnd), smss_);
+  congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
   tx.recover = snd_.nxt - 1;
   tx.fast_recovery = true;
@@ -142,7 +149,6 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.recover < snd_.una) {  // full acknowledgment
     tx.fast_recovery = false;
-    congestion_.acked = 0;
     if (flag(kSackPermitted)) {
       congestion_.cwnd = congestion_.ssthresh;  // RFC 6937, 3
       tx.rtx_end = snd_.una;                    // what else was lost begins a recovery of its own

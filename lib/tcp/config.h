@@ -6,6 +6,11 @@
 
 namespace pollux::tcp {
 
+enum class CongestionControl : std::uint8_t {
+  kNewReno,  // RFC 5681 and 6582
+  kCubic,    // RFC 9438
+};
+
 // What all connections of a shard share. Sizes in bytes.
 struct Config {
   // RFC 6298. The RFC asks for a floor of 1 s (2.4); like Linux we take 200 ms,
@@ -33,6 +38,8 @@ struct Config {
   std::uint32_t max_ranges = 512;             // out-of-order segments held for one connection
   std::uint16_t mss = 0;                      // upper limit on top of what the MTU allows; 0: none
   std::uint8_t initial_window_segments = 10;  // RFC 6928
+
+  CongestionControl congestion = CongestionControl::kCubic;
 
   bool timestamps = true;           // RFC 7323
   bool window_scaling = true;       // RFC 7323

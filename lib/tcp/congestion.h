@@ -3,21 +3,46 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/mutant.h"
+#include "tcp/config.h"
+#include "tcp/deadlines.h"
+#include "time/instant.h"
 
 namespace pollux::tcp {
 
-// cwnd and ssthresh of RFC 5681 with NewReno (RFC 6582). In bytes. What only
-// recovery needs (recover, duplicate ACKs) stands in Transmission.
+// An acknowledgment of new data, outside of recovery, that the window was used for. Bytes are counted, not ACKs
+// (RFC 3465), so that divided ACKs gain nothing.
+struct Acked {
+  std::uint32_t bytes = 0;
+  std::uint32_t smss = 0;
+  std::uint32_t l = 2;  // RFC 3465's L: how many segments' worth one ACK may add in slow start
+  Millis now{};
+  Duration srtt{};
+};
+
+// What congestion avoidance must know of the stage that it is in: since the last reduction, or since something
+// began to be outstanding. Goes with the Transmission.
+struct Stage {
+  std::uint32_t acked = 0;  // NewReno: bytes acknowledged since cwnd last grew
+  bool begun = false;       // CUBIC: what follows means something
+  bool time_out = false;    // the stage follows a time-out (RFC 9438, 4.8)
+  Millis epoch_start{};     // t = 0; moved on by times in which the window was not used (RFC 9438, 5.8)
+  Millis last_ack{};        // the last acknowledgment
+  std::uint32_t w_max = 0;  // bytes; the plateau of this stage
+  double k = 0;             // seconds from t = 0 to the plateau
+  double w_est = 0;         // bytes; what Reno would have
+  double credit = 0;        // growth of less than a byte
+  std::uint32_t cwnd_prior = 0;
+};
+
+// cwnd and ssthresh of RFC 5681, in bytes, and the one number more that has to survive while nothing is outstanding.
 struct Congestion {
   static constexpr std::uint32_t kMax = 1u << 30;  // no window is larger (RFC 7323, 2.3); cwnd stops there
-  // RFC 3465's L: how many segments' worth one ACK may add in slow start.
   static constexpr std::uint32_t kL = 2;
   static constexpr std::uint32_t kLAfterTimeout = 1;  // there one ACK may cover a whole flight, received long ago
 
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = UINT32_MAX;
-  std::uint32_t acked = 0;  // bytes acknowledged since cwnd last grew, in congestion avoidance
+  std::uint32_t w_max = 0;  // CUBIC: cwnd before the last reduction; 0: none yet
 
   // RFC 6928: min(n*SMSS, max(2*SMSS, 14600)) with n = 10.
   static std::uint32_t initial_window(std::uint32_t smss, std::uint32_t segments) {
@@ -26,25 +51,12 @@ struct Congestion {
 
   bool in_slow_start() const { return cwnd < ssthresh; }
 
-  // New data was acknowledged outside of recovery. Bytes are counted, not ACKs
-  // (RFC 3465), so that divided ACKs gain nothing. `l` is kLAfterTimeout in the slow
-  // start that follows a retransmission timeout.
-  void grow(std::uint32_t bytes, std::uint32_t smss, std::uint32_t l = kL) {
-    if (in_slow_start()) {
-      cwnd = std::min(kMax, cwnd + std::min(bytes, l * smss));
-      return;
-    }
-    acked += bytes;
-    if (acked >= cwnd) {  // RFC 5681, 3.1: one SMSS a round trip
-      acked -= cwnd;
-      cwnd = std::min(kMax, cwnd + smss + MUTANT(72, 0u, smss / 8));
-    }
-  }
-
-  // RFC 5681, equation (4).
-  static std::uint32_t halved(std::uint32_t flight_size, std::uint32_t smss) {
-    return std::max(flight_size / 2, 2 * smss);
-  }
+  // Slow start is the same for all; what they do in congestion avoidance is in congestion.cc.
+  void grow(CongestionControl control, Stage& stage, const Acked& acked);
+  // An acknowledgment came for which the window was not used: time stands still for the control.
+  static void pause(Stage& stage, Millis now);
+  // Something was lost: sets ssthresh, of `flight` bytes that were outstanding; cwnd is the caller's. A new stage.
+  void reduce(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss, bool time_out);
 };
 
 }  // namespace pollux::tcp

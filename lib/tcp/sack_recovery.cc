@@ -64,7 +64,7 @@ void Tcb::begin_sack_recovery(Env& env) {
   Transmission& tx = *transmission(env);
   note_reduction(false, env);
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
-  congestion_.ssthresh = Congestion::halved(std::min(flight_size(), congestion_.cwnd), smss_);
+  congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   tx.prr.begin(flight_size());
   tx.recover = snd_.nxt - 1;
   tx.fast_recovery = true;

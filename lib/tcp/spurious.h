@@ -19,6 +19,7 @@ struct Spurious {
   std::uint32_t unexplained = 0;  // bytes sent again that no D-SACK has told of
   std::uint32_t prior_cwnd = 0;
   std::uint32_t prior_ssthresh = 0;
+  std::uint32_t prior_w_max = 0;
 };
 
 }  // namespace pollux::tcp

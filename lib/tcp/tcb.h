@@ -54,6 +54,7 @@ struct Transmission {
   SeqNum recover;         // RFC 6582, "recover"; RFC 6675, RecoveryPoint
   SeqNum rtx_end;         // from scoreboard.rtx_next() up to here, what is not SACKed was lost and is to be sent again
   SeqNum rescue_rxt;      // RFC 6675, 2: RescueRxt
+  Stage stage;            // of congestion avoidance
   Prr prr;                // while fast_recovery, with SACK
   Spurious spurious;      // whether the last reduction of cwnd was for nothing
   SeqNum timed_seq;       // the segment whose round trip is being measured ends here

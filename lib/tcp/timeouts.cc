@@ -49,10 +49,9 @@ void Tcb::retransmission_timeout(Env& env) {
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
     if (tx.rtx_end <= snd_.una || tx.fast_recovery) {
       note_reduction(true, env);
-      congestion_.ssthresh = Congestion::halved(flight_size(), smss_);
+      congestion_.reduce(env.config.congestion, tx.stage, flight_size(), smss_, true);
     }
     congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
-    congestion_.acked = 0;
     tx.fast_recovery = false;
     tx.resend_head = false;
     tx.dup_acks = 0;

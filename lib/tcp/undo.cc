@@ -17,6 +17,7 @@ void Tcb::note_reduction(bool time_out, Env& env) {
   s.from = snd_.una;
   s.prior_cwnd = congestion_.cwnd;
   s.prior_ssthresh = congestion_.ssthresh;
+  s.prior_w_max = congestion_.w_max;
 }
 
 void Tcb::note_repeat(std::uint32_t size, Env& env) {
@@ -57,6 +58,8 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   const std::uint32_t resumed = s.time_out ? flight_size() + std::min(acked, most) : s.prior_cwnd;
   congestion_.cwnd = std::max(congestion_.cwnd, std::min(s.prior_cwnd, resumed));
   congestion_.ssthresh = s.prior_ssthresh;
+  congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
+  tx.stage = {};
   tx.spurious = {};
   tx.fast_recovery = false;
   tx.resend_head = false;

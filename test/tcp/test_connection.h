@@ -108,7 +108,7 @@ struct PeerSyn {
 bool ipv6_by_default();
 
 struct Conditions {
-  Config config{};
+  Config config{.congestion = CongestionControl::kNewReno};  // whose windows are easily told in advance
   Options options{};
   PeerSyn peer{};
   Duration rtt = 100ms;  // of the handshake: seeds the RTO with three times that

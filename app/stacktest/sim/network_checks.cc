@@ -42,12 +42,12 @@ void Network::note_before_receive(int host) {
   });
 }
 
-// RFC 5681, 3.1: in slow start cwnd grows by no more bytes than are acknowledged, in however many ACKs; in congestion
-// avoidance by no more than a segment for each cwnd that is. Only until the host's first fast retransmit: what cwnd is
-// during a recovery, and after it, has rules of its own.
+// RFC 5681, 3.1: in slow start cwnd grows by no more bytes than are acknowledged, in however many ACKs; in NewReno's
+// congestion avoidance by no more than a segment for each cwnd that is (CUBIC's curve has a test of its own). Only until
+// the host's first fast retransmit: what cwnd is during a recovery, and after it, has rules of its own.
 void Network::check_growth(int host) {
   Host& h = hosts_[static_cast<std::size_t>(host)];
-  const ShardCore& core = h.shard->core();
+  ShardCore& core = h.shard->core();
   if (core.tcp_counters().fast_retransmits > 0) return;
   core.for_each([&](std::uint32_t index) {
     const tcp::Tcb& tcb = core.tcb(index);
@@ -55,11 +55,12 @@ void Network::check_growth(int host) {
     const tcp::Congestion& now = tcb.congestion();
     const bool same = before.synchronized && before.generation == tcb.generation;
     const bool slow_start = before.congestion.in_slow_start() && now.cwnd <= now.ssthresh;
-    const bool avoidance = !before.congestion.in_slow_start() && !now.in_slow_start();
+    const bool avoidance = core.env().config.congestion == tcp::CongestionControl::kNewReno &&
+                           !before.congestion.in_slow_start() && !now.in_slow_start();
     if (!same || !(slow_start || avoidance) || now.cwnd <= before.congestion.cwnd) return;
     const std::uint32_t growth = now.cwnd - before.congestion.cwnd;
     const std::uint32_t acked = tcb.snd().una.value() - before.una.value();
-    const std::uint32_t rounds = (before.congestion.acked + acked) / before.congestion.cwnd;
+    const std::uint32_t rounds = acked / before.congestion.cwnd + 1;  // with what was acknowledged before
     if (growth <= (slow_start ? acked : rounds * tcb.smss())) return;
     fail("cwnd grows by " + std::to_string(growth) + (slow_start ? " in slow start" : " in congestion avoidance") +
          ", and " + std::to_string(acked) + " bytes are acknowledged: " + pollux::to_string(tcb.key()));

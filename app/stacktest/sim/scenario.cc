@@ -45,6 +45,7 @@ tcp::Config tcp_config(Random& random, Troubles troubles) {
   c.syn_ack_retries = 30;
   c.timestamps = random.chance(0.6);
   c.window_scaling = random.chance(0.6);
+  c.congestion = random.chance(0.6) ? tcp::CongestionControl::kCubic : tcp::CongestionControl::kNewReno;
   c.sack_permitted = random.chance(0.85);  // both must
   c.msl = std::chrono::duration_cast<Duration>(std::chrono::milliseconds{1000 + random.below(30'000)});
   if (!troubles.has(Trouble::kOddSizes)) return c;

@@ -1,0 +1,109 @@
+#include "tcp/congestion.h"
+
+#include <cmath>
+
+#include "base/mutant.h"
+
+namespace pollux::tcp {
+namespace {
+
+// RFC 9438, 4: in segments and seconds.
+constexpr double kC = 0.4;
+constexpr double kBeta = 0.7;
+constexpr double kAlpha = 3 * (1 - kBeta) / (1 + kBeta);  // 4.3
+
+double seconds(Millis from, Millis to) { return to.since(from) / 1000.0; }
+
+// --- RFC 5681, 3.1: one SMSS a round trip ---
+
+std::uint32_t reno_growth(const Congestion& c, Stage& stage, const Acked& acked) {
+  stage.acked += acked.bytes;
+  if (stage.acked < c.cwnd) return 0;
+  stage.acked -= c.cwnd;
+  return acked.smss + MUTANT(72, 0u, acked.smss / 8);
+}
+
+// --- RFC 9438 ---
+
+// Equation (1), in bytes.
+double w_cubic(const Stage& stage, double t, std::uint32_t smss) {
+  const double d = t - stage.k;
+  return kC * d * d * d * smss + stage.w_max;
+}
+
+// 4.2: the curve begins at cwnd and has its plateau at W_max; where cwnd is there already, or nobody knows where that
+// is (4.8, after a time-out; 4.10), the plateau is here.
+void begin_stage(const Congestion& c, Stage& stage, const Acked& acked) {
+  const bool below = c.cwnd < c.w_max && !stage.time_out;
+  stage.begun = true;
+  stage.epoch_start = acked.now;
+  stage.last_ack = acked.now;
+  stage.w_max = below ? c.w_max : c.cwnd;
+  stage.k = below ? std::cbrt((c.w_max - c.cwnd) / (kC * acked.smss)) : 0;  // equation (2)
+  stage.w_est = c.cwnd;
+  stage.credit = 0;
+  if (stage.cwnd_prior == 0) stage.cwnd_prior = c.w_max;
+}
+
+std::uint32_t cubic_growth(const Congestion& c, Stage& stage, const Acked& acked) {
+  if (!stage.begun) begin_stage(c, stage, acked);
+  stage.last_ack = acked.now;
+  const double cwnd = c.cwnd;
+  const double share = acked.bytes / cwnd;  // of a window, and so of a round trip
+  const double alpha = stage.w_est < stage.cwnd_prior ? kAlpha : 1;
+  stage.w_est += alpha * share * acked.smss;  // equation (4)
+
+  const double t = seconds(stage.epoch_start, acked.now);
+  if (w_cubic(stage, t, acked.smss) < stage.w_est) {  // 4.3, the Reno-friendly region
+    return stage.w_est > cwnd ? static_cast<std::uint32_t>(stage.w_est - cwnd) : 0;
+  }
+  // 4.4 and 4.5: a round trip from now cwnd is to be where the curve is then, but not more than half as much again.
+  const double rtt = std::chrono::duration<double>(acked.srtt).count();
+  const double target = std::clamp(w_cubic(stage, t + rtt, acked.smss), cwnd, 1.5 * cwnd);
+  stage.credit += (target - cwnd) * share;
+  const auto whole = static_cast<std::uint32_t>(stage.credit);
+  stage.credit -= whole;
+  return whole;
+}
+
+}  // namespace
+
+void Congestion::grow(CongestionControl control, Stage& stage, const Acked& acked) {
+  std::uint32_t more = 0;
+  if (in_slow_start()) {
+    more = std::min(acked.bytes, acked.l * acked.smss);
+  } else {
+    switch (control) {
+      case CongestionControl::kNewReno:
+        more = reno_growth(*this, stage, acked);
+        break;
+      case CongestionControl::kCubic:
+        more = cubic_growth(*this, stage, acked);
+        break;
+    }
+  }
+  cwnd = std::min(kMax, cwnd + std::min(more, kMax));
+}
+
+void Congestion::pause(Stage& stage, Millis now) {
+  if (!stage.begun) return;
+  stage.epoch_start = Millis{stage.epoch_start.value() + now.elapsed_since(stage.last_ack)};
+  stage.last_ack = now;
+}
+
+void Congestion::reduce(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss,
+                        bool time_out) {
+  stage = {.time_out = time_out, .cwnd_prior = cwnd};
+  switch (control) {
+    case CongestionControl::kNewReno:  // RFC 5681, equation (4)
+      ssthresh = std::max(flight / 2, 2 * smss);
+      break;
+    case CongestionControl::kCubic:
+      // 4.7, fast convergence: who has less than the last time makes room.
+      w_max = cwnd < w_max ? static_cast<std::uint32_t>(cwnd * ((1 + kBeta) / 2)) : cwnd;
+      ssthresh = std::max(static_cast<std::uint32_t>(flight * kBeta), 2 * smss);  // 4.6
+      break;
+  }
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,169 @@
+// CUBIC (RFC 9438) against its equations, computed once more in segments and seconds as they stand there.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.h"
+#include "tcp/congestion.h"
+
+namespace pollux::tcp {
+namespace {
+
+constexpr std::uint32_t kSmss = 1448;
+constexpr auto kCubic = CongestionControl::kCubic;
+
+// In segments and seconds.
+struct Reference {
+  double cwnd = 10;
+  double ssthresh = INFINITY;
+  double w_max = 0;
+  double cwnd_prior = 0;
+  bool avoiding = false;
+  bool after_time_out = false;
+  double t_epoch = 0, plateau = 0, k = 0, w_est = 0;
+
+  void ack(double now, double rtt, double segments) {
+    if (cwnd < ssthresh) {
+      cwnd += std::min(segments, 2.0);
+      return;
+    }
+    if (!avoiding) {
+      avoiding = true;
+      t_epoch = now;
+      w_est = cwnd;
+      plateau = w_max;
+      k = std::cbrt((w_max - cwnd) / 0.4);  // (2)
+      if (after_time_out || w_max <= cwnd) {
+        plateau = cwnd;
+        k = 0;
+      }
+    }
+    const double t = now - t_epoch;
+    const auto w_cubic = [&](double x) { return 0.4 * std::pow(x - k, 3) + plateau; };  // (1)
+    const double alpha = w_est >= cwnd_prior ? 1 : 3.0 * (1 - 0.7) / (1 + 0.7);
+    w_est += alpha * segments / cwnd;  // (4)
+    if (w_cubic(t) < w_est) {
+      cwnd = std::max(cwnd, w_est);
+      return;
+    }
+    double target = w_cubic(t + rtt);
+    if (target < cwnd) target = cwnd;
+    if (target > 1.5 * cwnd) target = 1.5 * cwnd;
+    cwnd += (target - cwnd) / cwnd * segments;
+  }
+  void lose(bool time_out) {
+    cwnd_prior = cwnd;
+    w_max = cwnd < w_max ? cwnd * (1 + 0.7) / 2 : cwnd;  // 4.7
+    ssthresh = std::max(cwnd * 0.7, 2.0);                // 4.6, everything is in flight
+    cwnd = time_out ? 1 : ssthresh;
+    avoiding = false;
+    after_time_out = time_out;
+  }
+};
+
+// Both, step by step. A round trip at a time, an ACK for every two segments.
+struct Pair {
+  explicit Pair(Duration round_trip) : rtt{round_trip} {}
+
+  void ack_a_window() {
+    const auto acks = std::max<std::uint32_t>(ours.cwnd / (2 * kSmss), 1);
+    for (std::uint32_t i = 0; i < acks; ++i) {
+      const Millis now{static_cast<std::uint32_t>(start_ms + rtt / 1ms * i / acks)};
+      ours.grow(kCubic, stage, {.bytes = 2 * kSmss, .smss = kSmss, .now = now, .srtt = rtt});
+      reference.ack(now.value() / 1000.0, std::chrono::duration<double>(rtt).count(), 2);
+      ASSERT_NEAR(ours.cwnd / double{kSmss}, reference.cwnd, 0.02 + reference.cwnd * 1e-3) << now.value();
+    }
+    start_ms += static_cast<std::uint32_t>(rtt / 1ms);
+  }
+  void lose(bool time_out) {
+    ours.reduce(kCubic, stage, ours.cwnd, kSmss, time_out);
+    ours.cwnd = time_out ? kSmss : ours.ssthresh;
+    reference.lose(time_out);
+  }
+
+  Duration rtt;
+  std::uint32_t start_ms = 5000;
+  Congestion ours{.cwnd = 10 * kSmss};
+  Stage stage;
+  Reference reference;
+};
+
+TEST(Cubic, FollowsTheEquationsStepByStep) {
+  for (const Duration rtt : {Duration{10ms}, Duration{50ms}, Duration{200ms}}) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      Random random{seed};
+      Pair pair{rtt};
+      for (int round = 0; round < 300 && pair.ours.cwnd < 20'000 * kSmss; ++round) {
+        pair.ack_a_window();
+        if (testing::Test::HasFatalFailure()) return;
+        if (random.chance(0.04)) pair.lose(random.chance(0.15));
+      }
+    }
+  }
+}
+
+TEST(Cubic, ReducesToSevenTenths) {  // 4.6
+  Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
+  Stage stage;
+  c.reduce(kCubic, stage, 100 * kSmss, kSmss, false);
+  EXPECT_EQ(c.ssthresh, 70 * kSmss);
+  c.reduce(kCubic, stage, 1, kSmss, false);
+  EXPECT_EQ(c.ssthresh, 2 * kSmss) << "and never below two segments";
+}
+
+TEST(Cubic, ReachesItsPlateauAfterKSeconds) {  // 4.2, equation (2)
+  Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
+  Stage stage;
+  c.reduce(kCubic, stage, c.cwnd, kSmss, false);
+  c.cwnd = c.ssthresh;
+  const double k = std::cbrt(30 / 0.4);
+  for (std::uint32_t ms = 0; ms < static_cast<std::uint32_t>(k * 1000); ms += 100) {
+    for (std::uint32_t left = c.cwnd; left >= kSmss; left -= kSmss) {
+      c.grow(kCubic, stage, {.bytes = kSmss, .smss = kSmss, .now = Millis{ms}, .srtt = 100ms});
+    }
+  }
+  EXPECT_NEAR(c.cwnd / double{kSmss}, 100, 1.5);
+}
+
+TEST(Cubic, MakesRoomForOthers) {  // 4.7, fast convergence
+  Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
+  Stage stage;
+  c.reduce(kCubic, stage, c.cwnd, kSmss, false);
+  EXPECT_EQ(c.w_max, 100 * kSmss);
+  c.cwnd = 80 * kSmss;
+  c.reduce(kCubic, stage, c.cwnd, kSmss, false);
+  EXPECT_EQ(c.w_max, 68 * kSmss);
+}
+
+TEST(Cubic, TimeInWhichTheWindowIsNotUsedDoesNotCount) {  // 5.8
+  Congestion used{.cwnd = 70 * kSmss, .ssthresh = 70 * kSmss, .w_max = 100 * kSmss};
+  Congestion idle = used;
+  Stage of_used;
+  Stage of_idle;
+  const auto ack = [](Congestion& c, Stage& stage, std::uint32_t ms) {
+    c.grow(kCubic, stage, {.bytes = kSmss, .smss = kSmss, .now = Millis{ms}, .srtt = 100ms});
+  };
+  for (std::uint32_t ms = 0; ms <= 1000; ms += 10) {
+    ack(used, of_used, ms);
+    ack(idle, of_idle, ms);
+  }
+  for (std::uint32_t ms = 1000; ms <= 60'000; ms += 100) Congestion::pause(of_idle, Millis{ms});
+  for (std::uint32_t ms = 1010; ms <= 2000; ms += 10) {
+    ack(used, of_used, ms);
+    ack(idle, of_idle, ms + 59'000);
+  }
+  EXPECT_EQ(idle.cwnd, used.cwnd);
+}
+
+TEST(Cubic, WindowStopsAtItsLimit) {
+  Congestion c{.cwnd = Congestion::kMax - 10, .ssthresh = kSmss * 2};
+  Stage stage;
+  for (std::uint32_t ms = 0; ms < 100'000; ms += 1000) {
+    c.grow(kCubic, stage, {.bytes = 1u << 30, .smss = kSmss, .now = Millis{ms}, .srtt = 300ms});
+    ASSERT_LE(c.cwnd, Congestion::kMax);
+  }
+}
+
+}  // namespace
+}  // namespace pollux::tcp
