@@ -83,7 +83,7 @@ std::pair<Plan, Plan> random_plans(Random& random, Troubles troubles) {
   random_sender(client, random);
   random_sender(server, random);
   random_order(client, server, random);
-  random_reader(client, server.total, random);
+  random_reader(client, server.start == Start::kEcho ? client.total : server.total, random);
   random_reader(server, client.total, random);
   if (troubles.has(Trouble::kRude) && random.chance(0.5)) {
     if (random.chance(0.5)) {
