@@ -21,16 +21,13 @@ std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
 }  // namespace
 
 void Tcb::take_ack(const Segment& seg, Env& env) {
-  const bool duplicate = is_duplicate_ack(seg, env);
-  const SeqNum una_before = snd_.una;
-  const Transmission* tx = transmission(env);
-  const std::uint32_t sacked_before = tx == nullptr ? 0 : tx->scoreboard.sacked();
-  if (MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value())) {
+  if (concerns_sack(seg)) {
+    take_sack(seg, env);
+  } else if (MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value())) {
     new_ack(seg, env);
-  } else if (duplicate) {
+  } else if (is_duplicate_ack(seg, env)) {
     duplicate_ack(env);
   }
-  if (flag(kSackPermitted)) take_sack(seg, una_before, sacked_before, env);
   update_send_window(seg, env);
   if (flag(kFinSent) && snd_.una == snd_.nxt) our_fin_acknowledged(env);
 }
@@ -40,12 +37,13 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
   const bool of_syn = flag(kSynUnacked);
-  measure_rtt(seg, env);
+  // Most ACKs lie in the midst of what is being timed, and measure nothing.
+  if (tx.timing ? tx.timed_seq <= seg.ack : back_off_ > 0 || flag(kFastRecovery)) measure_rtt(seg, env);
   advance_una(seg.ack, env);
   tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.spurious.pending) find_spurious(seg, acked, env);
-  if (tx.fast_recovery) {
+  if (flag(kFastRecovery)) {
     leave_or_continue_recovery(acked, env);
   } else if (!of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
                          (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
@@ -97,13 +95,12 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
 void Tcb::measure_rtt(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.timing) {
-    if (seg.ack < tx.timed_seq) return;
     tx.timing = false;
     back_off_ = 0;
     rtt_.sample(env.now - tx.timed_at);
     return;
   }
-  if ((back_off_ == 0 && !tx.fast_recovery) || !flag(kTimestamps) || !seg.options.ts) return;
+  if (!flag(kTimestamps) || !seg.options.ts) return;
   const std::uint32_t resent = tx.resent_at.value() + ts_.offset;
   const std::uint32_t echoed = seg.options.ts->ecr;
   if (MUTANT(9, static_cast<std::int32_t>(echoed - resent) < 0, false)) return;
@@ -128,7 +125,7 @@ void Tcb::duplicate_ack(Env& env) {
   if (tx.dup_acks < UINT8_MAX) ++tx.dup_acks;
   may_transmit_ = true;  // limited transmit (RFC 3042), or the inflated window
   if (MUTANT(37, false, true)) arm_retransmission(env);
-  if (tx.fast_recovery) {
+  if (flag(kFastRecovery)) {
     // Each stands for a segment that has left; there are no more than are in flight.
     congestion_.cwnd = std::min(congestion_.cwnd + smss_, congestion_.ssthresh + flight_size() + smss_);
     return;
@@ -140,7 +137,7 @@ void Tcb::duplicate_ack(Env& env) {
   congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
   tx.recover = snd_.nxt - 1;
-  tx.fast_recovery = true;
+  set(kFastRecovery);
   tx.resend_head = true;
   ++env.counters.fast_retransmits;
 }
@@ -148,7 +145,7 @@ void Tcb::duplicate_ack(Env& env) {
 void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.recover < snd_.una) {  // full acknowledgment
-    tx.fast_recovery = false;
+    set(kFastRecovery, false);
     if (flag(kSackPermitted)) {
       congestion_.cwnd = congestion_.ssthresh;  // RFC 6937, 3
       tx.rtx_end = snd_.una;                    // what else was lost begins a recovery of its own

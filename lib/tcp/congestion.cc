@@ -37,7 +37,6 @@ void begin_stage(const Congestion& c, Stage& stage, const Acked& acked) {
   const bool below = c.cwnd < c.w_max && !stage.time_out;
   stage.begun = true;
   stage.epoch_start = acked.now;
-  stage.last_ack = acked.now;
   stage.w_max = below ? c.w_max : c.cwnd;
   stage.k = below ? std::cbrt((c.w_max - c.cwnd) / (kC * acked.smss)) : 0;  // equation (2)
   stage.w_est = c.cwnd;
@@ -45,21 +44,31 @@ void begin_stage(const Congestion& c, Stage& stage, const Acked& acked) {
   if (stage.cwnd_prior == 0) stage.cwnd_prior = c.w_max;
 }
 
-std::uint32_t cubic_growth(const Congestion& c, Stage& stage, const Acked& acked) {
-  if (!stage.begun) begin_stage(c, stage, acked);
+// Where the curve is. Not computed again within one millisecond: of many ACKs only the first pays.
+void follow_curve(Stage& stage, const Acked& acked) {
+  const double t = seconds(stage.epoch_start, acked.now);
   stage.last_ack = acked.now;
+  stage.w_now = w_cubic(stage, t, acked.smss);
+  stage.w_next = w_cubic(stage, t + std::chrono::duration<double>(acked.srtt).count(), acked.smss);
+}
+
+std::uint32_t cubic_growth(const Congestion& c, Stage& stage, const Acked& acked) {
+  if (!stage.begun) {
+    begin_stage(c, stage, acked);
+    follow_curve(stage, acked);
+  } else if (acked.now != stage.last_ack) {
+    follow_curve(stage, acked);
+  }
   const double cwnd = c.cwnd;
   const double share = acked.bytes / cwnd;  // of a window, and so of a round trip
   const double alpha = stage.w_est < stage.cwnd_prior ? kAlpha : 1;
   stage.w_est += alpha * share * acked.smss;  // equation (4)
 
-  const double t = seconds(stage.epoch_start, acked.now);
-  if (w_cubic(stage, t, acked.smss) < stage.w_est) {  // 4.3, the Reno-friendly region
+  if (stage.w_now < stage.w_est) {  // 4.3, the Reno-friendly region
     return stage.w_est > cwnd ? static_cast<std::uint32_t>(stage.w_est - cwnd) : 0;
   }
   // 4.4 and 4.5: a round trip from now cwnd is to be where the curve is then, but not more than half as much again.
-  const double rtt = std::chrono::duration<double>(acked.srtt).count();
-  const double target = std::clamp(w_cubic(stage, t + rtt, acked.smss), cwnd, 1.5 * cwnd);
+  const double target = std::clamp(stage.w_next, cwnd, 1.5 * cwnd);
   stage.credit += (target - cwnd) * share;
   const auto whole = static_cast<std::uint32_t>(stage.credit);
   stage.credit -= whole;
@@ -83,12 +92,6 @@ void Congestion::grow(CongestionControl control, Stage& stage, const Acked& acke
     }
   }
   cwnd = std::min(kMax, cwnd + std::min(more, kMax));
-}
-
-void Congestion::pause(Stage& stage, Millis now) {
-  if (!stage.begun) return;
-  stage.epoch_start = Millis{stage.epoch_start.value() + now.elapsed_since(stage.last_ack)};
-  stage.last_ack = now;
 }
 
 void Congestion::reduce(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss,

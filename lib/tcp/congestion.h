@@ -29,6 +29,8 @@ struct Stage {
   Millis last_ack{};        // the last acknowledgment
   std::uint32_t w_max = 0;  // bytes; the plateau of this stage
   double k = 0;             // seconds from t = 0 to the plateau
+  double w_now = 0;         // bytes; W_cubic(t) at last_ack
+  double w_next = 0;        // bytes; W_cubic(t + RTT) then
   double w_est = 0;         // bytes; what Reno would have
   double credit = 0;        // growth of less than a byte
   std::uint32_t cwnd_prior = 0;
@@ -54,7 +56,11 @@ struct Congestion {
   // Slow start is the same for all; what they do in congestion avoidance is in congestion.cc.
   void grow(CongestionControl control, Stage& stage, const Acked& acked);
   // An acknowledgment came for which the window was not used: time stands still for the control.
-  static void pause(Stage& stage, Millis now);
+  static void pause(Stage& stage, Millis now) {
+    if (!stage.begun) return;
+    stage.epoch_start = Millis{stage.epoch_start.value() + now.elapsed_since(stage.last_ack)};
+    stage.last_ack = now;
+  }
   // Something was lost: sets ssthresh, of `flight` bytes that were outstanding; cwnd is the caller's. A new stage.
   void reduce(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss, bool time_out);
 };

@@ -30,6 +30,8 @@ class Millis {
   constexpr std::int32_t since(Millis earlier) const { return static_cast<std::int32_t>(value_ - earlier.value_); }
   constexpr std::uint32_t elapsed_since(Millis earlier) const { return value_ - earlier.value_; }
 
+  friend constexpr bool operator==(Millis, Millis) = default;
+
   // The instant this names, given that it lies within 24 days of `now`.
   Instant instant(Instant now) const {
     const Millis base = floor(now);

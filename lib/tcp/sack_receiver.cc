@@ -37,9 +37,6 @@ void Tcb::add_sack(Outgoing& out, Env& env) {
   end_queue_if_empty(env);
 }
 
-bool Tcb::sack_unsaid(const Env& env) const {
-  const ReceiveQueue* q = queue(env);
-  return q != nullptr && flag(kSackPermitted) && q->sack.unsaid();
-}
+bool Tcb::sack_unsaid(const Env& env) const { return flag(kSackPermitted) && queue(env)->sack.unsaid(); }
 
 }  // namespace pollux::tcp

@@ -9,10 +9,12 @@
 
 namespace pollux::tcp {
 
-// After SND.UNA has moved from `una_before`, if it does; `sacked_before` numbers were SACKed then.
-void Tcb::take_sack(const Segment& seg, SeqNum una_before, std::uint32_t sacked_before, Env& env) {
+void Tcb::take_sack(const Segment& seg, Env& env) {
+  const SeqNum una_before = snd_.una;
+  const std::uint32_t sacked_before = transmission(env)->scoreboard.sacked();
+  if (snd_.una < seg.ack) new_ack(seg, env);
   Transmission* tx = transmission(env);
-  if (tx == nullptr || (seg.options.sack.count == 0 && !tx->fast_recovery)) return;
+  if (tx == nullptr) return;
   const bool news = update_scoreboard(seg, env) > 0;
   if (news) may_transmit_ = true;
   if (news && snd_.una == seg.ack && tx->dup_acks < UINT8_MAX) {  // 2: what a duplicate acknowledgment is here
@@ -27,7 +29,7 @@ void Tcb::take_sack(const Segment& seg, SeqNum una_before, std::uint32_t sacked_
     safe = una_before < snd_.una && lost <= tx->rtx_end;  // SafeACK of RFC 9937
     tx->rtx_end = max(tx->rtx_end, lost);
   }
-  if (!tx->fast_recovery) return;
+  if (!flag(kFastRecovery)) return;
   const std::uint32_t delivered = distance(una_before, snd_.una) + tx->scoreboard.sacked() - sacked_before;
   reduce_window(delivered, safe, env);
 }
@@ -67,7 +69,7 @@ void Tcb::begin_sack_recovery(Env& env) {
   congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   tx.prr.begin(flight_size());
   tx.recover = snd_.nxt - 1;
-  tx.fast_recovery = true;
+  set(kFastRecovery);
   tx.resend_head = true;
   tx.scoreboard.begin_again(snd_.una);
   tx.rtx_end = tx.scoreboard.lost_edge(snd_.una, smss_);
@@ -87,11 +89,20 @@ std::uint32_t Tcb::pipe(const Env& env) const {
   return once + again;
 }
 
+// usable_window() while something is lost or SACKed, which is in the network no more (RFC 6675).
+std::uint32_t Tcb::usable_beside_losses(const Env& env) const {
+  if (lost_remains(env)) return 0;  // that comes first
+  const std::uint32_t flight = flight_size();
+  const std::uint32_t in_network = MUTANT(15, pipe(env), 0u);
+  const std::uint32_t by_peer = snd_.wnd > flight ? snd_.wnd - flight : 0;
+  return std::min(by_peer, congestion_.cwnd > in_network ? congestion_.cwnd - in_network : 0);
+}
+
 // Rules (3) and (4) of NextSeg(), RFC 6675, 4, once there is nothing that is lost for sure and no new text: what may
 // be lost, and once in a recovery the last segment, so that a hole at the end need not wait for the timer.
 bool Tcb::make_rescue(Outgoing& out, Env& env) {
   Transmission* tx = transmission(env);
-  if (tx == nullptr || !tx->fast_recovery || !flag(kSackPermitted) || lost_remains(env)) return false;
+  if (tx == nullptr || !flag(kFastRecovery) || !flag(kSackPermitted) || lost_remains(env)) return false;
   if (congestion_.cwnd < pipe(env) + smss_) return false;
   const Scoreboard& board = tx->scoreboard;
   const SeqNum next = board.skip(board.rtx_next());

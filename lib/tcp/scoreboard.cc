@@ -45,9 +45,8 @@ std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum righ
   return sacked_ - before;
 }
 
-void Scoreboard::advance(Slab<SackedRange>& store, SeqNum una) {
+void Scoreboard::forget_before(Slab<SackedRange>& store, SeqNum una) {
   while (!ranges_.empty() && ranges_.begin()->left <= una) forget(store, ranges_.begin());
-  rtx_next_ = max(rtx_next_, una);
 }
 
 void Scoreboard::clear(Slab<SackedRange>& store) {

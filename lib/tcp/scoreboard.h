@@ -40,7 +40,10 @@ class Scoreboard {
 
   // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
   // acknowledged it. O(log n) amortised.
-  void advance(Slab<SackedRange>& store, SeqNum una);
+  void advance(Slab<SackedRange>& store, SeqNum una) {
+    if (!empty()) forget_before(store, una);
+    rtx_next_ = max(rtx_next_, una);
+  }
 
   // Forgets everything: after a time-out the peer may have given up what it held (RFC 2018, 8).
   void clear(Slab<SackedRange>& store);
@@ -89,6 +92,7 @@ class Scoreboard {
 
   // The range that holds `seq` or, if none does, the first behind it.
   Ranges::const_iterator at_or_behind(SeqNum seq) const;
+  void forget_before(Slab<SackedRange>& store, SeqNum una);
   Ranges::iterator forget(Slab<SackedRange>& store, Ranges::iterator range);
 
   Ranges ranges_;

@@ -277,9 +277,8 @@ void Tcb::check_urg(const Segment& seg) {
 }
 
 // Seventh.
-Verdict Tcb::take_text(Arrival& arrival, Env& env) {
+Verdict Tcb::take_some_text(Arrival& arrival, Env& env) {
   const Segment& seg = arrival.segment;
-  if (seg.text.empty()) return Verdict::kAccepted;
   if (state_ == State::kTimeWait) {
     owe_ack();
     return Verdict::kAccepted;

@@ -55,7 +55,7 @@ struct Transmission {
   SeqNum rtx_end;         // from scoreboard.rtx_next() up to here, what is not SACKed was lost and is to be sent again
   SeqNum rescue_rxt;      // RFC 6675, 2: RescueRxt
   Stage stage;            // of congestion avoidance
-  Prr prr;                // while fast_recovery, with SACK
+  Prr prr;                // in fast recovery, with SACK
   Spurious spurious;      // whether the last reduction of cwnd was for nothing
   SeqNum timed_seq;       // the segment whose round trip is being measured ends here
   SeqNum up;              // SND.UP: after the urgent text
@@ -66,7 +66,6 @@ struct Transmission {
   std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;
   bool timing = false;
-  bool fast_recovery = false;
   bool resend_head = false;  // fast retransmit: SND.UNA's segment goes once more
   bool urgent = false;
   bool sws_forced = false;  // the override time-out has passed: send what fits
@@ -328,6 +327,7 @@ class Tcb {
     kChallenged = 1 << 12,    // challenged_at_ means something
     kCloseWanted = 1 << 13,   // CLOSE came while the handshake was going on
     kFarFromIss = 1 << 14,    // 2^31 bytes and more were sent: ISS says nothing about SND.UNA any more
+    kFastRecovery = 1 << 15,
   };
   bool flag(Flag f) const { return (flags_ & f) != 0; }
   void set(Flag f, bool on = true) { flags_ = static_cast<std::uint16_t>(on ? flags_ | f : flags_ & ~f); }
@@ -368,7 +368,10 @@ class Tcb {
   Verdict check_syn(const Segment& seg, Env& env);
   Verdict check_ack(const Segment& seg, Env& env);
   void check_urg(const Segment& seg);
-  Verdict take_text(Arrival& arrival, Env& env);
+  Verdict take_text(Arrival& arrival, Env& env) {
+    return arrival.segment.text.empty() ? Verdict::kAccepted : take_some_text(arrival, env);
+  }
+  Verdict take_some_text(Arrival& arrival, Env& env);
   void take_fin(const Segment& seg, Env& env);
   void fin_arrived(Env& env);
   bool buffer_is_overrun(SeqNum end, const Env& env) const;
@@ -397,7 +400,11 @@ class Tcb {
   void arm_retransmission(Env& env);
 
   // sack_recovery.cc: RFC 6675, the sender's side
-  void take_sack(const Segment& seg, SeqNum una_before, std::uint32_t sacked_before, Env& env);
+  // An ordinary ACK, which most are, has nothing to do with all this.
+  bool concerns_sack(const Segment& seg) const {
+    return (seg.options.sack.count > 0 || flag(kFastRecovery)) && flag(kSackPermitted) && transmission_ != kNone;
+  }
+  void take_sack(const Segment& seg, Env& env);
   std::uint32_t update_scoreboard(const Segment& seg, Env& env);
   void begin_sack_recovery(Env& env);
   void reduce_window(std::uint32_t delivered, bool safe, Env& env);
@@ -414,7 +421,7 @@ class Tcb {
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
   void note_overlap(SeqNum left, SeqNum right, Env& env);
   void add_sack(Outgoing& out, Env& env);
-  bool sack_unsaid(const Env& env) const;
+  bool sack_unsaid(const Env& env) const;  // there must be a queue
 
   // timeouts.cc
   void retransmission_timeout(Env& env);
@@ -439,6 +446,7 @@ class Tcb {
   void segment_at(Outgoing& out, SeqNum seq, Env& env);
   void add_text(Outgoing& out, std::uint32_t size, Env& env);
   std::uint32_t usable_window(const Env& env) const;
+  std::uint32_t usable_beside_losses(const Env& env) const;
   bool worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env) const;
   bool may_push(const Env& env) const;
   std::uint32_t whole_segments(std::uint32_t size, std::uint32_t queued, const Env& env) const;

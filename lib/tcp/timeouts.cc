@@ -47,12 +47,12 @@ void Tcb::retransmission_timeout(Env& env) {
     marks_.syn = true;
   } else {
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
-    if (tx.rtx_end <= snd_.una || tx.fast_recovery) {
+    if (tx.rtx_end <= snd_.una || flag(kFastRecovery)) {
       note_reduction(true, env);
       congestion_.reduce(env.config.congestion, tx.stage, flight_size(), smss_, true);
     }
     congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
-    tx.fast_recovery = false;
+    set(kFastRecovery, false);
     tx.resend_head = false;
     tx.dup_acks = 0;
     tx.recover = snd_.nxt - 1;

@@ -38,7 +38,7 @@ bool Tcb::owes_more(const Env& env) const {
   if (marks_.syn || marks_.ack || marks_.probe || marks_.keep_alive) return true;
   const Transmission* tx = transmission(env);
   if (tx == nullptr) return false;
-  return tx->resend_head || tx->fast_recovery || lost_remains(env) || unsent(env) > 0 ||
+  return unsent(env) > 0 || tx->resend_head || flag(kFastRecovery) || lost_remains(env) ||
          (fin_wanted() && !flag(kFinSent));
 }
 
@@ -101,7 +101,7 @@ bool Tcb::make_retransmission(Outgoing& out, Env& env) {
     seq = MUTANT(77, tx->scoreboard.skip(next), next);
     end = tx->rtx_end;
     const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, seq);
-    if (congestion_.cwnd < in_network + (tx->fast_recovery ? smss_ : 1u)) return false;
+    if (congestion_.cwnd < in_network + (flag(kFastRecovery) ? smss_ : 1u)) return false;
     // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
     if (seq != snd_.una && snd_.una + snd_.wnd < seq + smss_) return false;
   } else {
@@ -168,7 +168,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   env.counters.bytes_sent += size;
   tx->prr.out += size;
   sent_at_ = Millis::floor(env.now);
-  if (!tx->timing && tx->scoreboard.rtx_next() <= snd_.una && !tx->fast_recovery) {
+  if (!tx->timing && tx->scoreboard.rtx_next() <= snd_.una && !flag(kFastRecovery)) {
     tx->timing = true;
     tx->timed_seq = snd_.nxt;
     tx->timed_at = env.now;
@@ -227,7 +227,7 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
   if (marks_.repeats > 0) {
     --marks_.repeats;
   } else {
-    marks_.ack = sack_unsaid(env);  // on segments with text there is no room for blocks
+    marks_.ack = queue_ != kNone && sack_unsaid(env);  // on segments with text there is no room for blocks
   }
   deadlines_.clear(Timer::kDelayedAck);
   rcv_.last_ack_sent = rcv_.nxt;
@@ -236,15 +236,10 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
 // Min(D, U) of RFC 9293, 3.8.6.2.1: what peer and network will bear.
 std::uint32_t Tcb::usable_window(const Env& env) const {
   const Transmission& tx = *transmission(env);
-  if (lost_remains(env)) return 0;  // first what was lost
+  if (snd_.una < tx.rtx_end || !tx.scoreboard.empty()) return usable_beside_losses(env);
   const std::uint32_t flight = flight_size();
-  if (flag(kSackPermitted)) {  // RFC 6675: what was SACKed or lost is in the network no more
-    const std::uint32_t in_network = MUTANT(15, pipe(env), 0u);
-    const std::uint32_t by_peer = snd_.wnd > flight ? snd_.wnd - flight : 0;
-    return std::min(by_peer, congestion_.cwnd > in_network ? congestion_.cwnd - in_network : 0);
-  }
   // RFC 3042: each of the first two duplicate ACKs lets one new segment go.
-  const std::uint32_t extra = tx.fast_recovery ? 0 : std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
+  const std::uint32_t extra = flag(kFastRecovery) ? 0 : std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
   const std::uint32_t limit = std::min(snd_.wnd, MUTANT(15, congestion_.cwnd + extra, UINT32_MAX));
   return limit > flight ? limit - flight : 0;
 }

@@ -61,7 +61,7 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
   tx.stage = {};
   tx.spurious = {};
-  tx.fast_recovery = false;
+  set(kFastRecovery, false);
   tx.resend_head = false;
   tx.dup_acks = 0;
   tx.recover = snd_.una - 1;

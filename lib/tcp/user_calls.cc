@@ -289,6 +289,7 @@ void Tcb::release(Env& env) {
 void Tcb::drop_transmission(Env& env) {
   Transmission* tx = transmission(env);
   if (tx == nullptr) return;
+  set(kFastRecovery, false);
   tx->buffer.clear(env.stores.slices);
   tx->scoreboard.clear(env.stores.sacked);
   env.stores.transmissions.free(transmission_);
@@ -324,6 +325,7 @@ void Tcb::end_transmission_if_idle(Env& env) {
   if (tx == nullptr || snd_.una != snd_.nxt || !tx->buffer.empty() || flag(kSynUnacked)) return;
   if (fin_wanted() && !flag(kFinSent)) return;
   if (tx->app_waits) events_.writable = true;
+  set(kFastRecovery, false);
   deadlines_.clear(Timer::kRetransmission);
   deadlines_.clear(Timer::kPersist);
   env.stores.transmissions.free(transmission_);
