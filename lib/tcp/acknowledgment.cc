@@ -114,8 +114,7 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
 bool Tcb::is_duplicate_ack(const Segment& seg, const Env& env) const {
   return seg.ack == snd_.una && !flag(kSackPermitted) && transmission(env) != nullptr && flight_size() > 0 &&
          seg.text.empty() && !seg.flags.syn && !seg.flags.fin &&
-         MUTANT(57, scaled(seg, snd_wind_shift_) == snd_.wnd, true) &&
-         snd_.wnd != 0;
+         MUTANT(57, scaled(seg, snd_wind_shift_) == snd_.wnd, true) && snd_.wnd != 0;
 }
 
 // RFC 6582, 3.2.

@@ -43,12 +43,13 @@ void Network::note_before_receive(int host) {
 }
 
 // RFC 5681, 3.1: in slow start cwnd grows by no more bytes than are acknowledged, in however many ACKs; in NewReno's
-// congestion avoidance by no more than a segment for each cwnd that is (CUBIC's curve has a test of its own). Only until
-// the host's first fast retransmit: what cwnd is during a recovery, and after it, has rules of its own.
+// congestion avoidance by no more than a segment for each cwnd that is (CUBIC's curve has a test of its own). Only
+// until the host's first fast retransmit: what cwnd is during a recovery, and after it, has rules of its own. So it has
+// where a time-out turns out to have been for nothing (RFC 4015, 3.2).
 void Network::check_growth(int host) {
   Host& h = hosts_[static_cast<std::size_t>(host)];
   ShardCore& core = h.shard->core();
-  if (core.tcp_counters().fast_retransmits > 0) return;
+  if (core.tcp_counters().fast_retransmits + core.tcp_counters().spurious_time_outs > 0) return;
   core.for_each([&](std::uint32_t index) {
     const tcp::Tcb& tcb = core.tcb(index);
     const Acknowledged& before = h.acknowledged[index];
