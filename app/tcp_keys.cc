@@ -155,6 +155,7 @@ constexpr std::array kTcpKeys{
     byte_key<&tcp::Options::tos, 0, 255>("tos", "DiffServ byte of what is sent"),
     TcpKey{"ports", "LO-HI", "ephemeral ports", set_ephemeral_ports,
            [](const Options& o) { return Json(fmt::format("{}-{}", o.shard.first_port, o.shard.last_port)); }},
+    switch_key<&Config::syn_cookies>("syn_cookies", "keep nothing of a SYN while half of a backlog is half open"),
     limit_key<&ShardConfig::max_half_open, 1, 1u << 24>("max_half_open", "half-open connections of a core"),
     limit_key<&ShardConfig::max_time_wait_v4, 1, 1u << 30>("max_time_wait", "IPv4 connections in TIME-WAIT of a core"),
     limit_key<&ShardConfig::max_time_wait_v6, 1, 1u << 30>("max_time_wait_v6",

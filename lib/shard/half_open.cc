@@ -36,7 +36,8 @@ ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, 
   tcp::Arrival arrival{frame.segment, packet, {}};
   if (tcb.segment_arrives(arrival, env_) == tcp::Verdict::kReset) push_reset(frame);
   if (tcb.state() != tcp::State::kSynReceived && tcb.state() != tcp::State::kClosed) {
-    promote(id, index, frame, lookups_[i].hash);
+    forget_half_open(id, lookups_[i].hash);
+    admit(index, frame, lookups_[i].hash);
     return {index, arrival.fresh};
   }
   if (tcb.state() == tcp::State::kClosed) {  // RST: back to LISTEN, and the listener never knew
@@ -50,17 +51,16 @@ ShardCore::Touched ShardCore::arrive_half_open(std::size_t i, std::uint32_t id, 
   return {};
 }
 
-void ShardCore::expand(std::uint32_t id, tcp::Tcb& tcb) {
-  const FlowKey key = half_open_.key(id);
-  const tcp::HandshakeRecord& record = half_open_[id];
+void ShardCore::expand(std::uint32_t id, tcp::Tcb& tcb) { expand(half_open_.key(id), half_open_[id], tcb); }
+
+void ShardCore::expand(const FlowKey& key, const tcp::HandshakeRecord& record, tcp::Tcb& tcb) {
   record.unpack(key, {record.iss, secrets_.timestamp_offset(key), mss_for(key)},
                 listeners_[record.listener].spec.options, tcb, env_);
 }
 
 // The handshake proved that the peer is where the frame came from (RFC 4861, 7.3.1), which
 // saves asking for its address before the first answer.
-void ShardCore::promote(std::uint32_t id, std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash) {
-  forget_half_open(id, hash);
+void ShardCore::admit(std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash) {
   enrol(index, hash);
   tcp::Tcb& tcb = tcbs_[index];
   if (const auto hop = next_hop_for(frame.key.remote)) {

@@ -110,8 +110,7 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
   }
   const std::uint32_t value = locate(frame.key, lookups_[i].hash);
   if (value == kNone) {
-    if (!arrive_in_time_wait(i, packet)) arrive_for_nobody(i);
-    return {};
+    return arrive_in_time_wait(i, packet) ? Touched{} : arrive_for_nobody(i, packet);
   }
   if (HalfOpenTable::is_one(value)) return arrive_half_open(i, value, packet);
 
@@ -127,25 +126,33 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
   return {value, arrival.fresh};
 }
 
-void ShardCore::arrive_for_nobody(std::size_t i) {
+ShardCore::Touched ShardCore::arrive_for_nobody(std::size_t i, Packet& packet) {
   const ParsedFrame& frame = parsed_[i];
   if (!is_local(frame.key.local)) {
     ++shard_counters_.not_our_address;
-    return;
+    return {};
   }
   if (!config_.ownership.mine(frame.key)) {
     ++shard_counters_.foreign;
-    return;
+    return {};
   }
   if (is_local(frame.key.remote) || is_broadcast(frame.key.remote)) {  // MUST-63
     ++shard_counters_.bad_source;
-    return;
+    return {};
+  }
+  const std::uint16_t listener = listeners_.find(frame.key.local, frame.key.local_port);
+  if (listener != Listeners::kNone) {
+    if (frame.segment.flags.ack && env_.now < listeners_[listener].cookies_until) {
+      if (const auto opened = arrive_with_cookie(i, listener, packet)) return *opened;
+    }
+    ++counters_.segments_received;
+    arrive_at_listener(i, listener, std::nullopt);
+    return {};
   }
   ++counters_.segments_received;
-  const std::uint16_t listener = listeners_.find(frame.key.local, frame.key.local_port);
-  if (listener != Listeners::kNone) return arrive_at_listener(i, listener, std::nullopt);
   ++shard_counters_.no_listener;
   if (!MUTANT(51, frame.segment.flags.rst, false)) push_reset(frame);
+  return {};
 }
 
 // RFC 9293, 3.10.7.2. `above`: a sequence number that the new connection's must be above.
@@ -158,6 +165,8 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
     return;
   }
   Listener& l = listeners_[listener];
+  // What comes out of TIME-WAIT must be numbered above what was there, which no cookie can be.
+  if (!above && wants_cookie(l, frame.key.local.is_v4())) return answer_with_cookie(frame, l);
   if (l.half_open >= l.spec.backlog) {
     ++shard_counters_.backlog_full;
     if (l.spec.on_full == BacklogPolicy::kReset) push_reset(frame);
@@ -168,10 +177,16 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
     return;
   }
   tcp::Tcb tcb;
-  tcb.open_passive(frame.key, frame.segment, opening_for(frame.key, above), l.spec.options, env_);
+  tcp::Opening opening = opening_for(frame.key, above);
+  // The peer may have a cookie already, and acknowledge that.
+  const bool may_have_cookie = !above && env_.now < l.cookies_until;
+  if (may_have_cookie) opening.iss = cookie_for(frame);
+  tcb.open_passive(frame.key, frame.segment, opening, l.spec.options, env_);
   tcb.listener = listener;
   send_syn_ack(tcb, frame.source);
-  const std::uint32_t id = half_open_.add(frame.key, tcp::HandshakeRecord::pack(tcb, 0));
+  tcp::HandshakeRecord record = tcp::HandshakeRecord::pack(tcb, 0);
+  if (may_have_cookie) record.measure_nothing();
+  const std::uint32_t id = half_open_.add(frame.key, record);
   tcb.release(env_);
   half_open_.arm(id, env_.now + config_.tcp.rto_initial);
   ++l.half_open;

@@ -30,7 +30,7 @@ Expected<std::uint16_t, ListenError> Listeners::add(const ListenSpec& spec) {
     listeners_.emplace_back();
     next_.push_back(kNone);
   }
-  listeners_[id] = {spec, 0, true};
+  listeners_[id] = {spec, 0, true, {}};
   next_[id] = first_[spec.port];
   first_[spec.port] = id;
   return id;

@@ -8,6 +8,7 @@
 
 #include "base/expected.h"
 #include "tcp/config.h"
+#include "time/instant.h"
 #include "wire/ip_address.h"
 
 namespace pollux {
@@ -19,7 +20,8 @@ enum class ListenError : std::uint8_t {
 };
 std::string_view describe(ListenError error);
 
-// What becomes of a SYN when `backlog` connections to a listener are half open.
+// What becomes of a SYN when `backlog` connections to a listener are half open. With SYN cookies (tcp::Config), which
+// begin at half of that, it does not come so far.
 enum class BacklogPolicy : std::uint8_t {
   kDrop,   // nothing is said; the peer's SYN comes again (counted as backlog_full)
   kReset,  // refused at once
@@ -37,6 +39,7 @@ struct Listener {
   ListenSpec spec;
   std::uint32_t half_open = 0;
   bool open = false;
+  Instant cookies_until;  // SYN cookies were sent lately: until then one may come back
 };
 
 // Who listens where. A few; looked up once for each SYN.

@@ -199,7 +199,7 @@ class ShardCore {
 
   // input.cc: frames and what they are for
   Touched arrive_tcp(std::size_t i, Packet& packet);
-  void arrive_for_nobody(std::size_t i);
+  Touched arrive_for_nobody(std::size_t i, Packet& packet);
   void arrive_at_listener(std::size_t i, std::uint16_t listener, std::optional<SeqNum> above);
   Touched arrive_half_open(std::size_t i, std::uint32_t id, Packet& packet);
   bool arrive_in_time_wait(std::size_t i, Packet& packet);
@@ -214,7 +214,8 @@ class ShardCore {
 
   // half_open.cc: SYN-RECEIVED in a record
   void expand(std::uint32_t id, tcp::Tcb& tcb);
-  void promote(std::uint32_t id, std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash);
+  void expand(const FlowKey& key, const tcp::HandshakeRecord& record, tcp::Tcb& tcb);
+  void admit(std::uint32_t index, const ParsedFrame& frame, std::uint64_t hash);
   void forget_half_open(std::uint32_t id, std::uint64_t hash);
   void half_open_due(std::uint32_t id);
   bool icmp_for_half_open(std::uint32_t id, SeqNum seq, std::uint64_t hash);
@@ -222,6 +223,15 @@ class ShardCore {
   // `above`: a sequence number that ISS must be above.
   tcp::Opening opening_for(const FlowKey& key, std::optional<SeqNum> above) const;
   std::uint16_t mss_for(const FlowKey& key) const { return key.local.is_v4() ? mss_v4_ : mss_v6_; }
+
+  // syn_cookies.cc: SYN-RECEIVED in nothing at all
+  bool wants_cookie(const Listener& listener, bool v4) const {
+    const bool crowded = listener.half_open > listener.spec.backlog / 2 || half_open_.full(v4);
+    return crowded && config_.tcp.syn_cookies;
+  }
+  SeqNum cookie_for(const ParsedFrame& frame) const;
+  void answer_with_cookie(const ParsedFrame& frame, Listener& listener);
+  std::optional<Touched> arrive_with_cookie(std::size_t i, std::uint16_t listener, Packet& packet);
 
   // connections.cc: TCBs' comings and goings
   std::uint32_t new_tcb(std::uint64_t hash);

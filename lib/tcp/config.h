@@ -11,6 +11,11 @@ enum class CongestionControl : std::uint8_t {
   kCubic,    // RFC 9438
 };
 
+// What a SYN without the MSS option offers (MUST-15); bytes.
+inline constexpr std::uint16_t kDefaultMssV4 = 536;
+inline constexpr std::uint16_t kDefaultMssV6 = 1220;
+inline constexpr std::uint16_t kMinMss = 48;  // below it, headers would outweigh text (CVE-2019-11479)
+
 // What all connections of a shard share. Sizes in bytes.
 struct Config {
   // RFC 6298. The RFC asks for a floor of 1 s (2.4); like Linux we take 200 ms,
@@ -44,6 +49,7 @@ struct Config {
   bool timestamps = true;           // RFC 7323
   bool window_scaling = true;       // RFC 7323
   bool sack_permitted = true;       // RFC 2018
+  bool syn_cookies = true;          // RFC 4987, 3.6: once more than half of a listener's backlog is half open
   bool rst_ends_time_wait = false;  // true: RFC 793; false: RFC 1337
 };
 

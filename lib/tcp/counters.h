@@ -32,6 +32,9 @@ struct Counters {
   std::uint64_t active_opens = 0;
   std::uint64_t passive_opens = 0;
   std::uint64_t opened = 0;  // reached ESTABLISHED
+  std::uint64_t syn_cookies_sent = 0;
+  std::uint64_t syn_cookies_accepted = 0;
+  std::uint64_t syn_cookies_failed = 0;  // ACKs to a listener that had sent cookies, and theirs was none or too old
   std::uint64_t timed_out = 0;
   std::uint64_t delayed_acks = 0;  // sent by the timer
   std::array<std::uint64_t, kVerdictCount> verdicts{};

@@ -25,6 +25,9 @@ struct HandshakeRecord {
   static HandshakeRecord pack(const Tcb& tcb, std::uint8_t retransmissions);
   // What a segment that arrived has changed in the TCB made of this record, which is still in SYN-RECEIVED.
   void note(const Tcb& tcb);
+  // More than one SYN-ACK, or one of an unknown time, may be what the peer answers: no round trip is measured
+  // (MUST-18).
+  void measure_nothing();
   // A SYN-ACK goes out again: a segment outside the window may be answered once more.
   void allow_challenge();
   // Makes `tcb`, which is new, that connection again. `opening` and `options` are those it was opened with.

@@ -27,6 +27,15 @@ class Secrets {
     return SeqNum{m + MUTANT(67, static_cast<std::uint32_t>(hash_of(isn_key_, key)), 0u)};
   }
 
+  // What makes a SYN cookie unguessable: a keyed hash of both ends, of the SYN's number, of when it came and of
+  // `terms`, which is what else the cookie says. SipHash is a pseudo-random function of inputs of any length, and no
+  // FlowKey is as long as this: cookies tell nothing about ISNs under the same key (MUST-9).
+  std::uint64_t cookie_hash(const FlowKey& key, SeqNum irs, std::uint32_t period, std::uint32_t terms) const;
+  // Counts `length`s of time, on the clock that ISNs are numbered by.
+  std::uint32_t period(Instant now, Duration length) const {
+    return static_cast<std::uint32_t>((now.time_since_epoch() + clock_origin_) / length);
+  }
+
   // RFC 7323, 7.1: each connection's timestamps start somewhere else, but the same
   // addresses and ports always share an offset, so that RFC 6191 can compare them.
   std::uint32_t timestamp_offset(const FlowKey& key) const {

@@ -10,9 +10,6 @@
 namespace pollux::tcp {
 namespace {
 
-constexpr std::uint16_t kDefaultMssV4 = 536;   // MUST-15
-constexpr std::uint16_t kDefaultMssV6 = 1220;  // MUST-15
-constexpr std::uint16_t kMinMss = 48;          // below it, headers would outweigh text (CVE-2019-11479)
 constexpr std::uint16_t kTimestampsSize = 12;  // of the option on every segment, padding included
 
 // The smallest shift with which 16 bits can offer the whole buffer (RFC 7323, 2.3).

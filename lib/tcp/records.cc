@@ -16,7 +16,7 @@ constexpr std::uint8_t kShiftMask = 0x0f;
 constexpr std::uint8_t kHasTimestamps = 0x10;
 constexpr std::uint8_t kHasWindowScale = 0x20;
 constexpr std::uint8_t kHasSack = 0x40;
-constexpr std::uint8_t kWasRepeated = 0x01;  // the SYN-ACK, because the peer's SYN came again: it measures nothing
+constexpr std::uint8_t kWasRepeated = 0x01;  // the SYN-ACK, because the peer's SYN came again, or was a cookie
 // RFC 5961, 7, where there is no room for a time: one challenge ACK between two SYN-ACKs. Without it an old
 // duplicate of a SYN and a peer that knows nothing of it answer each other for ever.
 constexpr std::uint8_t kWasChallenged = 0x80;
@@ -43,8 +43,10 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
 
 void HandshakeRecord::note(const Tcb& tcb) {
   if (tcb.flag(Tcb::kChallenged)) flags |= kWasChallenged;
-  if (tcb.marks_.syn) flags |= kWasRepeated;
+  if (tcb.marks_.syn) measure_nothing();
 }
+
+void HandshakeRecord::measure_nothing() { flags |= kWasRepeated; }
 
 void HandshakeRecord::allow_challenge() { flags = static_cast<std::uint8_t>(flags & ~kWasChallenged); }
 

@@ -167,6 +167,7 @@ const std::map<std::string, std::string> kTcpValues{
     {"ttl", "32"},
     {"tos", "8"},
     {"ports", "1024-65535"},
+    {"syn_cookies", "off"},
     {"max_half_open", "100"},
     {"max_time_wait", "1000"},
     {"max_time_wait_v6", "1000"},

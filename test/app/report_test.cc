@@ -158,6 +158,20 @@ TEST(Result, WhatABadWireDidIsToldForEachDirectionAndGroup) {
   EXPECT_NE(summary(to_json(r)).find("bad wire    dropped 11"), std::string::npos) << summary(to_json(r));
 }
 
+TEST(Result, SynCookiesOfAllCoresAreCounted) {
+  Result r = result_of();
+  for (runtime::CoreSnapshot& core : r.engine.cores) {
+    core.tcp.syn_cookies_sent = 10;
+    core.tcp.syn_cookies_accepted = 7;
+    core.tcp.syn_cookies_failed = 1;
+  }
+  const auto json = to_json(r);
+  const std::uint64_t cores = r.engine.cores.size();
+  EXPECT_EQ(json["tcp"]["syn_cookies_sent"], 10 * cores);
+  EXPECT_EQ(json["tcp"]["syn_cookies_accepted"], 7 * cores);
+  EXPECT_EQ(json["tcp"]["syn_cookies_failed"], 1 * cores);
+}
+
 TEST(Result, ADropIsThereByItsNameAndNoOther) {
   Result r = result_of();
   EXPECT_TRUE(to_json(r)["drops"].empty());

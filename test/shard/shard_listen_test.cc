@@ -15,6 +15,11 @@ ListenSpec spec(std::uint32_t backlog, BacklogPolicy policy) {
   return {.address = {}, .port = 80, .options = {}, .backlog = backlog, .on_full = policy};
 }
 
+TestShard::Given without_cookies(TestShard::Given given) {
+  given.config.tcp.syn_cookies = false;
+  return given;
+}
+
 TEST_P(ShardListen, HandshakeOpensAConnection) {
   TestShard world{given()};
   world.listen();
@@ -161,7 +166,7 @@ TEST_P(ShardListen, HandshakeAfterALostSynAckSucceeds) {
 // --- Limits: LB-01, LB-02, threats D14, D15 ---
 
 TEST_P(ShardListen, BacklogOverflowDropsAndCountsExactly) {
-  TestShard world{given()};
+  TestShard world{without_cookies(given())};
   world.listen(spec(8, BacklogPolicy::kDrop));
   std::vector<Peer> peers;
   int answered = 0;
@@ -183,7 +188,7 @@ TEST_P(ShardListen, BacklogOverflowDropsAndCountsExactly) {
 }
 
 TEST_P(ShardListen, BacklogOverflowMayReset) {
-  TestShard world{given()};
+  TestShard world{without_cookies(given())};
   world.listen(spec(2, BacklogPolicy::kReset));
   for (unsigned i = 0; i < 2; ++i) {
     Peer peer{world, static_cast<std::uint16_t>(1000 + i)};
@@ -229,7 +234,7 @@ TEST_P(ShardListen, RightEdgeStaysWhereAnAnswerInSynReceivedPutIt) {
 }
 
 TEST_P(ShardListen, HalfOpenTableFullDropsAndRecovers) {
-  TestShard world{given()};
+  TestShard world{without_cookies(given())};
   world.listen();
   for (unsigned i = 0; i < 40; ++i) {
     Peer peer{world, static_cast<std::uint16_t>(1000 + i)};
@@ -405,7 +410,7 @@ TEST_P(ShardListen, ASynAckSentTwiceMeasuresNothing) {
 // A flood of SYNs that nobody follows up must not hold the places for a minute: more than half full, those that have
 // had their second SYN-ACK give way.
 TEST_P(ShardListen, ACrowdedBacklogWaitsForOneMoreSynAckOnly) {
-  TestShard::Given large = given();
+  TestShard::Given large = without_cookies(given());
   large.config.max_half_open = 512;
   TestShard world{large};
   world.listen(ListenSpec{.address = {}, .port = 80, .options = {}, .backlog = 300});

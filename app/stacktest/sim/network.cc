@@ -87,6 +87,8 @@ ShardConfig Network::shard_config(int host) const {
   config.keys.random_seed = keys();
   config.max_connections = 256;
   config.max_half_open = 256;
+  // A cookie's third segment that is lost is not asked for again: who waits for the server to speak waits for ever.
+  config.tcp.syn_cookies = false;
   config.max_time_wait_v4 = 1024;
   config.max_time_wait_v6 = 1024;
   config.send_blocks = 2048;
