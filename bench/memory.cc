@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "shard/connection_bytes.h"
+#include "syns.h"
 #include "two_shards.h"
 #include "wire/build.h"
 
@@ -125,43 +126,16 @@ void half_open(benchmark::State& state) {
   double grown = 0;
   for (auto _ : state) {
     Server app;
-    DirectLink link;
-    Instant now{1s};
+    const Instant now{1s};
     Shard<Server> server{config, app, now};
     ListenSpec listen;
     listen.port = kServerPort;
     listen.backlog = kHalfOpen;
     static_cast<void>(server.listen(listen));
-    Packet burst[1];
-    const auto syn_from = [&](std::uint64_t n) {
-      const FlowKey at_server = flow(n);
-      FlowKey key{at_server.remote, at_server.local, at_server.remote_port, kServerPort};
-      if (v6) key.remote = TwoShards::address(true, 1);
-      if (v6) key.local = key.remote.plus(1 + n);
-      TcpOptions options;
-      options.mss = 1460;
-      options.wind_shift = 7;
-      options.ts = Timestamps{1, 0};
-      TcpFrameSpec spec;
-      spec.source = mac(2);
-      spec.destination = mac(1);
-      spec.key = &key;
-      spec.flags.syn = true;
-      spec.options = &options;
-      TxOffload offload;
-      const TxFrame frame = link.left().allocate(kMaxTcpHeaders);
-      const std::size_t size = write_tcp_headers(frame.data, spec, 0, offload);
-      finish_tcp_checksum({frame.data, size}, offload);
-      link.left().send(frame, static_cast<std::uint32_t>(size), offload);
-      const std::size_t got = link.right().receive(burst);
-      server.receive(std::span{burst}.first(got), now);
-      link.right().recycle(burst);
-      server.transmit(link.right(), now);
-      link.left().recycle(std::span{burst}.first(link.left().receive(burst)));
-    };
-    syn_from(kHalfOpen);
+    Syns syns{v6};
+    syns.send(server, kHalfOpen, now);
     const double before = resident_bytes();
-    for (std::uint32_t i = 0; i + 1 < kHalfOpen; ++i) syn_from(i);
+    for (std::uint32_t i = 0; i + 1 < kHalfOpen; ++i) syns.send(server, i, now);
     grown = resident_bytes() - before;
     layout = static_cast<double>(server.core().half_open().bytes()) / (2.0 * kHalfOpen);
     if (server.core().half_open().size() != kHalfOpen) state.SkipWithError("not all are half open");

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "cycles.h"
+#include "syns.h"
 #include "two_shards.h"
 
 namespace pollux::bench {
@@ -103,6 +104,48 @@ void keep_alive(benchmark::State& state) {
   if (t.client_app.failed > 0 || t.server_app.answered == 0) state.SkipWithError("connections failed");
 }
 BENCHMARK(keep_alive)->ArgName("connections")->Arg(256)->Arg(10'000)->Arg(400'000)->Iterations(kBatches);
+
+// A SYN and its SYN-ACK, 32 at a time, each from somebody else: cycles per SYN. cookie 0: with a record of each; 1:
+// with cookies, as in a flood.
+void syn(benchmark::State& state) {
+  const bool cookie = state.range(0) != 0;
+  constexpr std::uint32_t kSyns = kTurns * TwoShards::kBurst;
+  TwoShards::Sizes sizes;
+  sizes.connections = 16;
+  sizes.v6 = state.range(1) != 0;
+  ShardConfig config = TwoShards::config(sizes, 1);
+  config.max_half_open = kBatches * kSyns + 1;
+  config.pages = Pages::kTouched;
+  Server app;
+  const Instant now{1s};
+  Shard<Server> server{config, app, now};
+  ListenSpec listen;
+  listen.port = kServerPort;
+  listen.backlog = cookie ? 1 : 2 * config.max_half_open;
+  static_cast<void>(server.listen(listen));
+  Syns syns{sizes.v6};
+  std::uint64_t n = 0;
+  syns.send(server, n++, now);  // the one that a backlog of one has a record for
+  Batches batches{state};
+  for (auto _ : state) {
+    std::uint64_t spent = 0;
+    for (int turn = 0; turn < kTurns; ++turn) {
+      for (std::size_t i = 0; i < TwoShards::kBurst; ++i) syns.queue(n++);
+      const std::uint64_t start = cycles();
+      syns.answer(server, now);
+      spent += cycles() - start;
+    }
+    batches.add(spent, kSyns);
+  }
+  if (server.core().half_open().size() != (cookie ? 1 : n)) state.SkipWithError("not what was to be measured");
+}
+BENCHMARK(syn)
+    ->ArgNames({"cookie", "v6"})
+    ->Args({0, 0})
+    ->Args({1, 0})
+    ->Args({0, 1})
+    ->Args({1, 1})
+    ->Iterations(kBatches);
 
 // What DirectLink itself costs for a frame: allocate, send, receive and recycle. Part of all the figures above.
 void device(benchmark::State& state) {
