@@ -218,6 +218,7 @@ Json tcp_section(const CoreSnapshot& all) {
           {"retransmitted_segments", c.retransmitted_segments},
           {"rto_fired", c.rto_fired},
           {"fast_retransmits", c.fast_retransmits},
+          {"tail_loss_probes", c.tail_loss_probes},
           {"duplicate_acks", c.duplicate_acks},
           {"dsacks_received", c.dsacks_received},
           {"spurious_time_outs", c.spurious_time_outs},

@@ -21,8 +21,8 @@ std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
 }  // namespace
 
 void Tcb::take_ack(const Segment& seg, Env& env) {
-  if (concerns_sack(seg)) {
-    take_sack(seg, env);
+  if (concerns_repair(seg)) {
+    take_repair_ack(seg, env);
   } else if (MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value())) {
     new_ack(seg, env);
   } else if (is_duplicate_ack(seg, env)) {
@@ -38,12 +38,12 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   const std::uint32_t flight = flight_size();
   const bool of_syn = flag(kSynUnacked);
   // Most ACKs lie in the midst of what is being timed, and measure nothing.
-  if (tx.timing ? tx.timed_seq <= seg.ack : back_off_ > 0 || flag(kFastRecovery)) measure_rtt(seg, env);
+  if (tx.timing ? tx.timed_seq <= seg.ack : back_off_ > 0 || flag(kRepairing)) measure_rtt(seg, env);
   advance_una(seg.ack, env);
   tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.spurious.pending) find_spurious(seg, acked, env);
-  if (flag(kFastRecovery)) {
+  if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
   } else if (!of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
                          (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
@@ -73,16 +73,18 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   if (first < ack) tx.buffer.drop_front(env.stores.slices, std::min(distance(first, ack), tx.buffer.size()));
   if (flag(kSynUnacked)) back_off_ = 0;  // RFC 6298, 5.7 says what follows a lost SYN
   set(kSynUnacked, false);
+  if (flag(kRepairing)) {
+    tx.log.advance(snd_.una, ack, snd_.nxt, tx.scoreboard);
+    tx.scoreboard.advance(env.stores.sacked, ack);
+  }
   snd_.una = ack;
   if (distance(snd_.iss, snd_.una) >= kHalf) set(kFarFromIss);
   tx.time_outs = 0;
   tx.recover = max(tx.recover, ack - 1);  // carried along, or it would come to lie ahead after 2^31 bytes
-  tx.scoreboard.advance(env.stores.sacked, ack);
-  tx.rtx_end = max(tx.rtx_end, ack);
   tx.up = max(tx.up, ack);
   tx.stalled_since = Millis::floor(env.now);
   if (snd_.una == snd_.nxt) {
-    deadlines_.clear(Timer::kRetransmission);  // RFC 6298, 5.2
+    deadlines_.clear_place(Timer::kRetransmission);  // RFC 6298, 5.2
   } else {
     arm_retransmission(env);  // 5.3
   }
@@ -96,8 +98,7 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.timing) {
     tx.timing = false;
-    back_off_ = 0;
-    rtt_.sample(env.now - tx.timed_at);
+    note_round_trip(env.now - tx.timed_at);
     return;
   }
   if (!flag(kTimestamps) || !seg.options.ts) return;
@@ -106,8 +107,15 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   if (MUTANT(9, static_cast<std::int32_t>(echoed - resent) < 0, false)) return;
   const auto ms = static_cast<std::int32_t>(timestamp_now(env) - echoed);
   if (ms < 0) return;
+  note_round_trip(std::chrono::milliseconds{std::max(ms, 1)});
+}
+
+void Tcb::note_round_trip(Duration rtt) {
   back_off_ = 0;
-  rtt_.sample(std::chrono::milliseconds{std::max(ms, 1)});
+  reordering_.probe_unmeasured = false;
+  rtt_.sample(rtt);
+  const auto us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rtt / 1us, 1, UINT32_MAX));
+  min_rtt_us_ = min_rtt_us_ == 0 ? us : std::min(min_rtt_us_, us);
 }
 
 // RFC 5681, section 2, with RFC 9293's window update excluded. With SACK it is the blocks that count.
@@ -124,7 +132,7 @@ void Tcb::duplicate_ack(Env& env) {
   if (tx.dup_acks < UINT8_MAX) ++tx.dup_acks;
   may_transmit_ = true;  // limited transmit (RFC 3042), or the inflated window
   if (MUTANT(37, false, true)) arm_retransmission(env);
-  if (flag(kFastRecovery)) {
+  if (tx.fast_recovery) {
     // Each stands for a segment that has left; there are no more than are in flight.
     congestion_.cwnd = std::min(congestion_.cwnd + smss_, congestion_.ssthresh + flight_size() + smss_);
     return;
@@ -136,18 +144,26 @@ void Tcb::duplicate_ack(Env& env) {
   congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
   tx.recover = snd_.nxt - 1;
-  set(kFastRecovery);
-  tx.resend_head = true;
+  begin_repair(env);
+  tx.fast_recovery = true;
+  lose_first(env);
   ++env.counters.fast_retransmits;
+}
+
+// Of NewReno: SND.UNA's segment goes once more, whatever cwnd says.
+void Tcb::lose_first(Env& env) {
+  Transmission& tx = *transmission(env);
+  tx.log.lose(snd_.una, min(snd_.una + smss_, snd_.nxt), snd_.una, snd_.nxt, tx.scoreboard);
+  tx.resend_now = true;
 }
 
 void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.recover < snd_.una) {  // full acknowledgment
-    set(kFastRecovery, false);
+    tx.fast_recovery = false;
+    tx.resend_now = false;
     if (flag(kSackPermitted)) {
       congestion_.cwnd = congestion_.ssthresh;  // RFC 6937, 3
-      tx.rtx_end = snd_.una;                    // what else was lost begins a recovery of its own
     } else {
       const std::uint32_t deflated =
           std::min(congestion_.ssthresh, std::max<std::uint32_t>(flight_size(), smss_) + smss_);
@@ -155,12 +171,8 @@ void Tcb::leave_or_continue_recovery(std::uint32_t acked, Env& env) {
     }
     return;
   }
-  if (flag(kSackPermitted)) {  // reduce_window() says what may be sent
-    // What a partial ACK leaves was lost (RFC 6582, 3.2), which IsLost() does not see where little is in flight.
-    if (tx.scoreboard.rtx_next() <= snd_.una) tx.rtx_end = max(tx.rtx_end, min(snd_.una + smss_, snd_.nxt));
-    return;
-  }
-  tx.resend_head = MUTANT(26, true, false);  // partial: the next hole
+  if (flag(kSackPermitted)) return;              // reduce_window() says what may be sent
+  if (MUTANT(26, true, false)) lose_first(env);  // partial: the next hole
   congestion_.cwnd -= std::min(congestion_.cwnd, acked);
   if (acked >= smss_) congestion_.cwnd += smss_;
   congestion_.cwnd = std::max<std::uint32_t>(congestion_.cwnd, smss_);
@@ -209,9 +221,17 @@ Duration Tcb::retransmission_timeout_length(const Env& env) const {
   return std::min(rto * (1 << MUTANT(12, shift, 0)), env.config.rto_max);
 }
 
+// RFC 8985, 7.2: a loss probe comes before the time-out, where there may be one.
 void Tcb::arm_retransmission(Env& env) {
+  if (!may_probe()) return arm_time_out(env);
+  deadlines_.set(Timer::kLossProbe, std::min(env.now + probe_timeout(env), time_out_at(env)));
+}
+
+void Tcb::arm_time_out(Env& env) { deadlines_.set(Timer::kRetransmission, time_out_at(env)); }
+
+Instant Tcb::time_out_at(const Env& env) const {
   const Instant give_up = transmission(env)->stalled_since.instant(env.now) + r2(env);
-  deadlines_.set(Timer::kRetransmission, std::min(env.now + retransmission_timeout_length(env), give_up));
+  return std::min(env.now + retransmission_timeout_length(env), give_up);
 }
 
 }  // namespace pollux::tcp

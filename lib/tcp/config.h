@@ -32,6 +32,7 @@ struct Config {
   std::uint8_t syn_ack_retries = 5;  // 1 s doubling: gives up after 63 s
 
   Duration delayed_ack = 40ms;          // MUST-40: below 500 ms
+  Duration max_ack_delay = 200ms;       // RFC 8985, 7.2: how long a peer may delay the ACK of one segment; Linux's
   Duration msl = 30s;                   // TIME-WAIT lasts twice this; Linux's 60 s in all
   Duration fin_wait_2 = 60s;            // once the application has closed both ways
   Duration persist_max = 60s;           // cap of zero-window probe intervals

@@ -17,6 +17,7 @@ struct Counters {
   std::uint64_t retransmitted_segments = 0;
   std::uint64_t rto_fired = 0;
   std::uint64_t fast_retransmits = 0;
+  std::uint64_t tail_loss_probes = 0;    // RFC 8985, 7
   std::uint64_t dsacks_received = 0;     // RFC 2883
   std::uint64_t spurious_time_outs = 0;  // found to have been for nothing, and undone
   std::uint64_t spurious_recoveries = 0;

@@ -49,8 +49,10 @@ enum class Timer : std::uint8_t {
   kDelayedAck,      // RFC 9293, 3.8.6.3
   kKeepAlive,       // RFC 9293, 3.8.4
   kTimeWait,        // 2MSL; in FIN-WAIT-2 the limit of an orphan. Never together with kKeepAlive
+  kReordering,      // RFC 8985, 6.2, step 5; when it is over, kRetransmission follows
+  kLossProbe,       // RFC 8985, 7.2; as well
 };
-inline constexpr std::size_t kTimerCount = 5;  // keep beside the last one
+inline constexpr std::size_t kTimerCount = 7;  // keep beside the last one
 
 class Deadlines {
  public:
@@ -60,8 +62,12 @@ class Deadlines {
     armed_ = static_cast<std::uint8_t>(armed_ | bit(timer));
   }
   void clear(Timer timer) { armed_ = static_cast<std::uint8_t>(armed_ & ~bit(timer)); }
+  // `timer`, and those that share its place.
+  void clear_place(Timer timer) { clear_place(place(timer)); }
   void clear_all() { armed_ = 0; }
   bool armed(Timer timer) const { return (armed_ & bit(timer)) != 0; }
+  // Neither it runs nor one that shares its place.
+  bool place_is_free(Timer timer) const { return (armed_ & kSharing[place(timer)]) == 0; }
   bool none() const { return armed_ == 0; }
   bool due(Timer timer, Instant now) const { return armed(timer) && Millis::floor(now).since(at_[place(timer)]) >= 0; }
   // The time the timer was set to; it must be armed.
@@ -78,7 +84,7 @@ class Deadlines {
   }
 
  private:
-  static constexpr std::array<std::uint8_t, kTimerCount> kPlace = {0, 0, 1, 2, 2};
+  static constexpr std::array<std::uint8_t, kTimerCount> kPlace = {0, 0, 1, 2, 2, 0, 0};
   static constexpr std::size_t place(Timer timer) { return kPlace[static_cast<std::size_t>(timer)]; }
   static constexpr std::uint8_t bit(Timer timer) {
     return static_cast<std::uint8_t>(1u << static_cast<unsigned>(timer));

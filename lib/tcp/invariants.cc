@@ -14,17 +14,18 @@ bool Tcb::invariants_hold(const Env& env) const {
   if (tx != nullptr && !over) {
     // What is unacknowledged is the SYN, text of the buffer, and the FIN; nothing else.
     if (max(text_end(env), snd_.una) + (flag(kFinSent) ? 1u : 0u) < snd_.nxt) return false;
-    if (!(snd_.una <= tx->rtx_end && tx->rtx_end <= snd_.nxt)) return false;
     if (!tx->scoreboard.invariants_hold(snd_.una, snd_.nxt)) return false;
-    // What selective acknowledgments say is in flight is never more than what is.
-    if (distance(tx->rtx_end, snd_.nxt) < tx->scoreboard.sacked_from(tx->rtx_end)) return false;
+    if (!flag(kSynUnacked) && !tx->log.invariants_hold(snd_.una, snd_.nxt, tx->scoreboard)) return false;
+    const bool all_is_well = tx->scoreboard.empty() && tx->log.lost() == 0 && !tx->fast_recovery;
+    if (!flag(kRepairing) && !all_is_well) return false;
     if (!flag(kSackPermitted) && !tx->scoreboard.empty()) return false;
   }
 
   // Timers. Something in flight has its timer; a closed window with something queued has
   // its own; never both, and never neither while nothing else can wake the connection.
   const bool in_flight = snd_.una != snd_.nxt;
-  const bool rtx = deadlines_.armed(Timer::kRetransmission);
+  const bool rtx = deadlines_.armed(Timer::kRetransmission) || deadlines_.armed(Timer::kReordering) ||
+                   deadlines_.armed(Timer::kLossProbe);
   const bool persist = deadlines_.armed(Timer::kPersist);
   if (rtx && persist) return false;
   if (!over && in_flight && !rtx && !may_transmit_) return false;

@@ -1,5 +1,5 @@
-// Loss recovery by selective acknowledgment: RFC 6675, section 5, for peers that agreed to
-// SACK, with PRR (RFC 6937). Those that did not have NewReno, in acknowledgment.cc.
+// Loss recovery by selective acknowledgment, for peers that agreed to SACK: RFC 6675, 5, where RACK (rack.cc) says
+// what is lost and when to begin, with PRR (RFC 6937). Those that did not agree have NewReno, in acknowledgment.cc.
 
 #include <algorithm>
 
@@ -9,27 +9,48 @@
 
 namespace pollux::tcp {
 
+void Tcb::take_repair_ack(const Segment& seg, Env& env) {
+  if (flag(kSackPermitted)) {
+    take_sack(seg, env);
+  } else if (snd_.una < seg.ack) {
+    new_ack(seg, env);
+  } else if (is_duplicate_ack(seg, env)) {
+    duplicate_ack(env);
+  }
+  if (flag(kRepairing)) end_repair_if_done(env);
+}
+
 void Tcb::take_sack(const Segment& seg, Env& env) {
+  take_dsack(seg, env);
+  if (transmission_ == kNone) return;
+  if (tells_of_more(seg)) begin_repair(env);
+  if (!flag(kRepairing)) {
+    if (snd_.una < seg.ack) new_ack(seg, env);
+    return;
+  }
   const SeqNum una_before = snd_.una;
   const std::uint32_t sacked_before = transmission(env)->scoreboard.sacked();
-  if (snd_.una < seg.ack) new_ack(seg, env);
+  const bool was_recovering = snd_.una <= transmission(env)->recover;
+  if (snd_.una < seg.ack) {
+    const auto echo = seg.options.ts ? std::optional{seg.options.ts->ecr} : std::nullopt;
+    note_delivered(snd_.una, seg.ack, echo, env);
+    new_ack(seg, env);
+  }
   Transmission* tx = transmission(env);
   if (tx == nullptr) return;
   const bool news = update_scoreboard(seg, env) > 0;
+  take_delivered(tx->scoreboard.empty() ? snd_.una : tx->scoreboard.highest(), env);
   if (news) may_transmit_ = true;
   if (news && snd_.una == seg.ack && tx->dup_acks < UINT8_MAX) {  // 2: what a duplicate acknowledgment is here
     ++tx->dup_acks;
     ++env.counters.duplicate_acks;
   }
-  const SeqNum lost = tx->scoreboard.lost_edge(snd_.una, smss_);
-  bool safe = false;
-  if (tx->recover < snd_.una) {
-    if (MUTANT(10, tx->dup_acks >= Scoreboard::kDupThresh || snd_.una < lost, false)) begin_sack_recovery(env);
-  } else {
-    safe = una_before < snd_.una && lost <= tx->rtx_end;  // SafeACK of RFC 9937
-    tx->rtx_end = max(tx->rtx_end, lost);
-  }
-  if (!flag(kFastRecovery)) return;
+  if (was_recovering && tx->recover < snd_.una) reordering_.narrow();
+  const bool more_lost = snd_.una != snd_.nxt && detect_loss(env);
+  const bool recovering = snd_.una <= tx->recover;
+  if (!recovering && tx->log.lost() > 0) begin_sack_recovery(env);
+  if (!tx->fast_recovery) return;
+  const bool safe = recovering && una_before < snd_.una && !more_lost;  // SafeACK of RFC 9937
   const std::uint32_t delivered = distance(una_before, snd_.una) + tx->scoreboard.sacked() - sacked_before;
   reduce_window(delivered, safe, env);
 }
@@ -41,22 +62,29 @@ void Tcb::reduce_window(std::uint32_t delivered, bool safe, Env& env) {
   congestion_.cwnd = std::clamp<std::uint32_t>(cwnd, smss_, Congestion::kMax);
 }
 
-// Update() of RFC 6675, 4: returns how many numbers were not known to have arrived. Blocks that say what cannot
-// be are ignored: a peer cannot hold what was not sent, nor SND.UNA itself without acknowledging it.
+// Blocks that say what cannot be are ignored: a peer cannot hold what was not sent, nor SND.UNA itself without
+// acknowledging it.
+bool Tcb::is_possible(const SackBlock& block) const {
+  const bool possible = snd_.una < block.left && block.left < block.right && block.right <= snd_.nxt;
+  return MUTANT(75, possible, block.left < block.right && block.right <= snd_.nxt);
+}
+
+bool Tcb::tells_of_more(const Segment& seg) const {
+  const std::span<const SackBlock> blocks = seg.options.sack.all();
+  return std::any_of(blocks.begin(), blocks.end(), [this](const SackBlock& block) { return is_possible(block); });
+}
+
+// Update() of RFC 6675, 4: returns how many numbers were not known to have arrived.
 std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   std::uint32_t news = 0;
-  const std::span<const SackBlock> blocks = seg.options.sack.all();
-  if (!blocks.empty()) {  // RFC 2883, 5: whether the first tells of what arrived twice
-    const SackBlock& first = blocks.front();
-    const bool inside = blocks.size() > 1 && blocks[1].left <= first.left && first.right <= blocks[1].right;
-    if (first.left < first.right && (first.right <= seg.ack || inside)) take_dsack(first, env);
-  }
-  for (const SackBlock& block : blocks) {
-    const bool possible = snd_.una < block.left && block.left < block.right && block.right <= snd_.nxt;
-    if (MUTANT(75, possible, block.left < block.right && block.right <= snd_.nxt)) {
-      news += tx.scoreboard.add(env.stores.sacked, block.left, block.right);
-    }
+  for (const SackBlock& block : seg.options.sack.all()) {
+    if (!is_possible(block)) continue;
+    note_delivered(block.left, block.right, std::nullopt, env);
+    const std::uint32_t lost = tx.log.lost_in(block.left, block.right, snd_.nxt, tx.scoreboard);
+    const std::uint32_t added = tx.scoreboard.add(env.stores.sacked, block.left, block.right);
+    if (added > 0) tx.log.found(lost);
+    news += added;
   }
   return news;
 }
@@ -69,53 +97,27 @@ void Tcb::begin_sack_recovery(Env& env) {
   congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   tx.prr.begin(flight_size());
   tx.recover = snd_.nxt - 1;
-  set(kFastRecovery);
-  tx.resend_head = true;
-  tx.scoreboard.begin_again(snd_.una);
-  tx.rtx_end = tx.scoreboard.lost_edge(snd_.una, smss_);
-  tx.rescue_rxt = min(tx.scoreboard.hole_end(snd_.una, snd_.nxt), snd_.una + smss_) - 1;
+  tx.fast_recovery = true;
+  tx.resend_now = true;
+  tx.probe.end_seq.reset();
   may_transmit_ = true;
   ++env.counters.fast_retransmits;
 }
 
-// SetPipe() of RFC 6675, 4: what is thought to be in the network. Everything that is neither SACKed nor lost, and
-// what was sent again.
+// SetPipe() of RFC 6675, 4: what is thought to be in the network. Everything that is neither SACKed nor lost.
 std::uint32_t Tcb::pipe(const Env& env) const {
   if (!flag(kSackPermitted) || transmission_ == kNone) return flight_size();
   const Transmission& tx = *transmission(env);
-  const SeqNum lost = tx.rtx_end;
-  const std::uint32_t once = distance(lost, snd_.nxt) - tx.scoreboard.sacked_from(lost);
-  const std::uint32_t again = distance(snd_.una, tx.scoreboard.rtx_next()) - tx.scoreboard.passed();
-  return once + again;
+  return flight_size() - tx.scoreboard.sacked() - tx.log.lost();
 }
 
 // usable_window() while something is lost or SACKed, which is in the network no more (RFC 6675).
 std::uint32_t Tcb::usable_beside_losses(const Env& env) const {
-  if (lost_remains(env)) return 0;  // that comes first
+  if (transmission(env)->log.lost() > 0) return 0;  // that comes first
   const std::uint32_t flight = flight_size();
   const std::uint32_t in_network = MUTANT(15, pipe(env), 0u);
   const std::uint32_t by_peer = snd_.wnd > flight ? snd_.wnd - flight : 0;
   return std::min(by_peer, congestion_.cwnd > in_network ? congestion_.cwnd - in_network : 0);
-}
-
-// Rules (3) and (4) of NextSeg(), RFC 6675, 4, once there is nothing that is lost for sure and no new text: what may
-// be lost, and once in a recovery the last segment, so that a hole at the end need not wait for the timer.
-bool Tcb::make_rescue(Outgoing& out, Env& env) {
-  Transmission* tx = transmission(env);
-  if (tx == nullptr || !flag(kFastRecovery) || !flag(kSackPermitted) || lost_remains(env)) return false;
-  if (congestion_.cwnd < pipe(env) + smss_) return false;
-  const Scoreboard& board = tx->scoreboard;
-  const SeqNum next = board.skip(board.rtx_next());
-  if (!board.empty() && next < board.highest()) {  // (3)
-    const SeqNum sent_to = repeat(out, next, board.hole_end(next, snd_.nxt), env);
-    tx->scoreboard.sent_again_to(sent_to);
-    return true;
-  }
-  const auto [left, right] = board.last_hole(snd_.una, snd_.nxt);  // (4)
-  if (snd_.una <= tx->rescue_rxt || right <= board.rtx_next()) return false;
-  tx->rescue_rxt = tx->recover;
-  repeat(out, distance(left, right) > smss_ ? right - smss_ : left, right, env);  // HighRxt stays
-  return true;
 }
 
 }  // namespace pollux::tcp

@@ -10,12 +10,6 @@ namespace {
 
 std::uint32_t size_of(const SackedRange& range) { return distance(range.left, range.right); }
 
-// How many of the numbers [left, right) come before `seq`.
-std::uint32_t count_before(SeqNum left, SeqNum right, SeqNum seq) {
-  return left < seq ? distance(left, min(right, seq)) : 0;
-}
-std::uint32_t count_before(const SackedRange& range, SeqNum seq) { return count_before(range.left, range.right, seq); }
-
 }  // namespace
 
 std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum right) {
@@ -28,12 +22,10 @@ std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum righ
     if (index == Slab<SackedRange>::kNone) return 0;
     ranges_.insert_before(first, store[index]);
     sacked_ += distance(left, right);
-    passed_ += count_before(left, right, rtx_next_);
     return distance(left, right);
   }
   const std::uint32_t before = sacked_;
   sacked_ -= size_of(*first);
-  passed_ -= count_before(*first, rtx_next_);
   first->left = min(first->left, left);
   first->right = max(first->right, right);
   for (auto next = std::next(first); next != ranges_.end() && next->left <= first->right;) {
@@ -41,11 +33,10 @@ std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum righ
     next = forget(store, next);
   }
   sacked_ += size_of(*first);
-  passed_ += count_before(*first, rtx_next_);
   return sacked_ - before;
 }
 
-void Scoreboard::forget_before(Slab<SackedRange>& store, SeqNum una) {
+void Scoreboard::advance(Slab<SackedRange>& store, SeqNum una) {
   while (!ranges_.empty() && ranges_.begin()->left <= una) forget(store, ranges_.begin());
 }
 
@@ -55,30 +46,29 @@ void Scoreboard::clear(Slab<SackedRange>& store) {
 
 Scoreboard::Ranges::iterator Scoreboard::forget(Slab<SackedRange>& store, Ranges::iterator range) {
   sacked_ -= size_of(*range);
-  passed_ -= count_before(*range, rtx_next_);
   const std::uint32_t index = store.index_of(*range);
   const auto next = ranges_.erase(range);
   store.free(index);
   return next;
 }
 
-std::uint32_t Scoreboard::sacked_from(SeqNum seq) const {
-  std::uint32_t sum = 0;
-  for (auto range = ranges_.rbegin(); range != ranges_.rend() && seq < range->right; ++range) {
-    sum += distance(max(range->left, seq), range->right);
+std::uint32_t Scoreboard::holes(SeqNum left, SeqNum right) const {
+  std::uint32_t count = distance(left, right);
+  for (auto range = at_or_behind(left); range != ranges_.end() && range->left < right; ++range) {
+    count -= distance(max(range->left, left), min(range->right, right));
   }
-  return sum;
+  return count;
 }
 
-SeqNum Scoreboard::lost_edge(SeqNum una, std::uint32_t smss) const {
+bool Scoreboard::reaches_threshold(std::uint32_t smss) const {
   std::uint32_t count = 0;
   std::uint32_t bytes = 0;
   for (auto range = ranges_.rbegin(); range != ranges_.rend(); ++range) {
     ++count;
     bytes += size_of(*range);
-    if (count >= kDupThresh || bytes > (kDupThresh - 1) * smss) return range->left;
+    if (count >= kDupThresh || bytes > (kDupThresh - 1) * smss) return true;
   }
-  return una;
+  return false;
 }
 
 Scoreboard::Ranges::const_iterator Scoreboard::at_or_behind(SeqNum seq) const {
@@ -97,38 +87,16 @@ SeqNum Scoreboard::hole_end(SeqNum seq, SeqNum otherwise) const {
   return range != ranges_.end() ? range->left : otherwise;
 }
 
-std::pair<SeqNum, SeqNum> Scoreboard::last_hole(SeqNum una, SeqNum nxt) const {
-  if (empty()) return {una, nxt};
-  if (highest() != nxt) return {highest(), nxt};
-  const auto below = std::next(ranges_.rbegin());
-  return {below == ranges_.rend() ? una : below->right, ranges_.rbegin()->left};
-}
-
-void Scoreboard::sent_again_to(SeqNum seq) {
-  ASSERT(rtx_next_ <= seq);
-  for (auto range = at_or_behind(rtx_next_); range != ranges_.end() && range->left < seq; ++range) {
-    passed_ += count_before(*range, seq) - count_before(*range, rtx_next_);
-  }
-  rtx_next_ = seq;
-}
-
-void Scoreboard::begin_again(SeqNum una) {
-  rtx_next_ = una;
-  passed_ = 0;  // no range reaches down to SND.UNA
-}
-
 bool Scoreboard::invariants_hold(SeqNum una, SeqNum nxt) const {
   std::uint32_t sacked = 0;
-  std::uint32_t passed = 0;
   SeqNum left = una;
   for (const SackedRange& range : ranges_) {
     if (range.left <= left || range.right <= range.left) return false;
     left = range.right;
     sacked += size_of(range);
-    passed += count_before(range, rtx_next_);
   }
   if (!(left <= nxt) || ranges() > kMaxRanges) return false;
-  return sacked == sacked_ && passed == passed_ && una <= rtx_next_ && rtx_next_ <= nxt;
+  return sacked == sacked_;
 }
 
 }  // namespace pollux::tcp

@@ -2,8 +2,6 @@
 
 #include <boost/intrusive/avl_set.hpp>
 #include <cstdint>
-#include <optional>
-#include <utility>
 
 #include "base/slab.h"
 #include "wire/seq_num.h"
@@ -19,11 +17,7 @@ struct SackedRange {
 };
 
 // The scoreboard of RFC 6675, 3: what selective acknowledgments (RFC 2018) have told of
-// the numbers between SND.UNA and SND.NXT, and how far these have been sent again.
-//
-//    SND.UNA    hole   [SACKed)  hole  [SACKed)   lost edge  hole  [SACKed)   SND.NXT
-//       |--- sent again ---|                          |
-//                       rtx_next                 IsLost() of all that is not SACKed before it
+// the numbers between SND.UNA and SND.NXT. When these were sent, and which are lost, a SendLog knows.
 //
 // Kept by ranges and not by segments, so that a small MSS costs nothing (CVE-2019-11479); no
 // more than kMaxRanges of them: what is too much is forgotten, which SACK allows, as it only
@@ -40,10 +34,7 @@ class Scoreboard {
 
   // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
   // acknowledged it. O(log n) amortised.
-  void advance(Slab<SackedRange>& store, SeqNum una) {
-    if (!empty()) forget_before(store, una);
-    rtx_next_ = max(rtx_next_, una);
-  }
+  void advance(Slab<SackedRange>& store, SeqNum una);
 
   // Forgets everything: after a time-out the peer may have given up what it held (RFC 2018, 8).
   void clear(Slab<SackedRange>& store);
@@ -51,12 +42,14 @@ class Scoreboard {
   bool empty() const { return ranges_.empty(); }
   std::uint32_t ranges() const { return static_cast<std::uint32_t>(ranges_.size()); }
   std::uint32_t sacked() const { return sacked_; }  // numbers in all ranges
-  // How many numbers from `seq` on are SACKed: O(ranges that end behind it).
-  std::uint32_t sacked_from(SeqNum seq) const;
+  // How many numbers of [left, right) are not SACKed: O(log n + ranges in it).
+  std::uint32_t holes(SeqNum left, SeqNum right) const;
+  // Whether any is not. O(log n).
+  bool has_hole(SeqNum left, SeqNum right) const { return skip(left) < right; }
 
-  // IsLost(): of the numbers that are not SACKed, those before this one are lost (three ranges
-  // have arrived behind them, or more than two segments' worth); `una` if none are. O(1).
-  SeqNum lost_edge(SeqNum una, std::uint32_t smss) const;
+  // Whether as much has arrived beyond a hole as three segments, by which RFC 6675, 4, IsLost() calls it lost: three
+  // ranges, or more than two segments' worth. O(1).
+  bool reaches_threshold(std::uint32_t smss) const;
 
   // The first number from `seq` on that is not SACKed.
   SeqNum skip(SeqNum seq) const;
@@ -64,17 +57,6 @@ class Scoreboard {
   SeqNum hole_end(SeqNum seq, SeqNum otherwise) const;
   // After the last SACKed number; there must be one.
   SeqNum highest() const { return ranges_.rbegin()->right; }
-  // The last of the holes between `una` and `nxt`.
-  std::pair<SeqNum, SeqNum> last_hole(SeqNum una, SeqNum nxt) const;
-
-  // One past HighRxt: what is not SACKed before it has been sent again (in this recovery).
-  SeqNum rtx_next() const { return rtx_next_; }
-  // How many numbers before rtx_next() are SACKed.
-  std::uint32_t passed() const { return passed_; }
-  // It was sent again up to `seq`; not backwards. O(log n) amortised.
-  void sent_again_to(SeqNum seq);
-  // A new recovery begins: nothing of what is outstanding has been sent again in it.
-  void begin_again(SeqNum una);
 
   // Ranges are sorted, with holes between them and before the first, all within (una, nxt]; sums are right.
   bool invariants_hold(SeqNum una, SeqNum nxt) const;
@@ -92,13 +74,10 @@ class Scoreboard {
 
   // The range that holds `seq` or, if none does, the first behind it.
   Ranges::const_iterator at_or_behind(SeqNum seq) const;
-  void forget_before(Slab<SackedRange>& store, SeqNum una);
   Ranges::iterator forget(Slab<SackedRange>& store, Ranges::iterator range);
 
   Ranges ranges_;
   std::uint32_t sacked_ = 0;
-  std::uint32_t passed_ = 0;
-  SeqNum rtx_next_;
 };
 
 }  // namespace pollux::tcp

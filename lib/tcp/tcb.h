@@ -13,10 +13,12 @@
 #include "tcp/counters.h"
 #include "tcp/deadlines.h"
 #include "tcp/prr.h"
+#include "tcp/rack.h"
 #include "tcp/receive_queue.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/send_buffer.h"
+#include "tcp/send_log.h"
 #include "tcp/spurious.h"
 #include "tcp/state.h"
 #include "tcp/verdict.h"
@@ -49,28 +51,33 @@ enum class Reason : std::uint8_t {
 // What only a connection with something to send, or unacknowledged, needs. Taken
 // from a slab when it begins and given back when all is acknowledged.
 struct Transmission {
+  // Not defaulted: `log` must not be filled with zeros first.
+  Transmission() {}  // NOLINT(modernize-use-equals-default)
   SendBuffer buffer;
-  Scoreboard scoreboard;  // RFC 6675; empty where SACK was not negotiated
-  SeqNum recover;         // RFC 6582, "recover"; RFC 6675, RecoveryPoint
-  SeqNum rtx_end;         // from scoreboard.rtx_next() up to here, what is not SACKed was lost and is to be sent again
-  SeqNum rescue_rxt;      // RFC 6675, 2: RescueRxt
-  Stage stage;            // of congestion avoidance
-  Prr prr;                // in fast recovery, with SACK
-  Spurious spurious;      // whether the last reduction of cwnd was for nothing
-  SeqNum timed_seq;       // the segment whose round trip is being measured ends here
-  SeqNum up;              // SND.UP: after the urgent text
-  SeqNum pushed;          // the application's last write ends here (PSH, MUST-61)
-  Millis stalled_since;   // when SND.UNA last moved, for R2
-  Millis resent_at;       // last retransmission
+  Scoreboard scoreboard;       // RFC 6675; empty where SACK was not negotiated
+  SeqNum recover;              // RFC 6582, "recover"; RFC 6675, RecoveryPoint
+  Stage stage;                 // of congestion avoidance
+  Prr prr;                     // in fast recovery, with SACK
+  Spurious spurious;           // whether the last reduction of cwnd was for nothing
+  SeqNum timed_seq;            // the segment whose round trip is being measured ends here
+  SeqNum up;                   // SND.UP: after the urgent text
+  SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
+  Millis stalled_since;        // when SND.UNA last moved, for R2
+  Millis resent_at;            // last retransmission
   std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
   std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;
   bool timing = false;
-  bool resend_head = false;  // fast retransmit: SND.UNA's segment goes once more
+  bool fast_recovery = false;
+  bool resend_now = false;  // what is lost first goes once more, whatever cwnd says: fast retransmit
   bool urgent = false;
   bool sws_forced = false;  // the override time-out has passed: send what fits
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
+  std::optional<SeqNum> dsack_round;  // RACK.dsack_round; long passed, it does not matter
+  Rack rack;                          // while kRepairing
+  LossProbe probe;                    // RFC 8985, 7
+  SendLog log;                        // last: for most it ends within its first line
 };
 
 // The memory of a shard's connections beside their TCBs.
@@ -305,7 +312,14 @@ class Tcb {
   bool app_paused = false;     // the application left text; it asks when it wants the rest
   bool ephemeral = false;      // the local port came from EphemeralPorts
   bool in_flow_table = false;  // not any more once only its reader holds it
-  std::uint64_t user = 0;      // the application's
+
+ private:
+  // In the gap before `user`.
+  Reordering reordering_;
+  std::uint32_t min_rtt_us_ = 0;  // RACK.min_RTT; 0: none was measured
+
+ public:
+  std::uint64_t user = 0;  // the application's
 
  private:
   friend struct HandshakeRecord;  // half_open.cc: packs and unpacks SYN-RECEIVED
@@ -327,7 +341,9 @@ class Tcb {
     kChallenged = 1 << 12,    // challenged_at_ means something
     kCloseWanted = 1 << 13,   // CLOSE came while the handshake was going on
     kFarFromIss = 1 << 14,    // 2^31 bytes and more were sent: ISS says nothing about SND.UNA any more
-    kFastRecovery = 1 << 15,
+    // Something that is outstanding is SACKed, lost or was sent again, or a loss probe is unexplained: what an ordinary
+    // ACK is spared.
+    kRepairing = 1 << 15,
   };
   bool flag(Flag f) const { return (flags_ & f) != 0; }
   void set(Flag f, bool on = true) { flags_ = static_cast<std::uint16_t>(on ? flags_ | f : flags_ & ~f); }
@@ -396,25 +412,50 @@ class Tcb {
   void update_send_window(const Segment& seg, Env& env);
   void measure_rtt(const Segment& seg, Env& env);
   void leave_or_continue_recovery(std::uint32_t acked, Env& env);
+  void lose_first(Env& env);
+  void note_round_trip(Duration rtt);
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
+  void arm_time_out(Env& env);
+  Instant time_out_at(const Env& env) const;
 
   // sack_recovery.cc: RFC 6675, the sender's side
   // An ordinary ACK, which most are, has nothing to do with all this.
-  bool concerns_sack(const Segment& seg) const {
-    return (seg.options.sack.count > 0 || flag(kFastRecovery)) && flag(kSackPermitted) && transmission_ != kNone;
-  }
+  bool concerns_repair(const Segment& seg) const { return seg.options.sack.count > 0 || flag(kRepairing); }
+  void take_repair_ack(const Segment& seg, Env& env);
   void take_sack(const Segment& seg, Env& env);
+  bool is_possible(const SackBlock& block) const;
+  bool tells_of_more(const Segment& seg) const;
   std::uint32_t update_scoreboard(const Segment& seg, Env& env);
   void begin_sack_recovery(Env& env);
   void reduce_window(std::uint32_t delivered, bool safe, Env& env);
-  bool make_rescue(Outgoing& out, Env& env);
+
+  // rack.cc: RFC 8985, 6
+  Duration min_rtt() const { return std::chrono::microseconds{min_rtt_us_}; }
+  void begin_repair(Env& env);
+  void end_repair_if_done(Env& env);
+  void note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t> echo, Env& env);
+  void take_delivered(SeqNum highest, Env& env);
+  Duration reordering_window(const Env& env) const;
+  bool detect_loss(Env& env);
+  void reordering_timeout(Env& env);
+  void lose_on_time_out(Env& env);
+
+  // loss_probe.cc: RFC 8985, 7
+  // 7.2: not while something is SACKed, lost or sent again.
+  bool may_probe() const { return (flags_ & (kSackPermitted | kRepairing | kSynUnacked)) == kSackPermitted; }
+  Duration probe_timeout(const Env& env) const;
+  void loss_probe_timeout(Env& env);
+  bool make_loss_probe(Outgoing& out, Env& env);
+  // Whether `dsack`, if the segment has one, is the probe's.
+  bool take_probe_ack(const Segment& seg, const SackBlock* dsack, Env& env);
 
   // undo.cc: RFC 3522, 4015 and 3708
   void note_reduction(bool time_out, Env& env);
   void note_repeat(std::uint32_t size, Env& env);
   void find_spurious(const Segment& seg, std::uint32_t acked, Env& env);
-  void take_dsack(const SackBlock& block, Env& env);
+  static const SackBlock* dsack_of(const Segment& seg);
+  void take_dsack(const Segment& seg, Env& env);
   void undo(std::uint32_t acked, Env& env);
 
   // sack_receiver.cc: RFC 2018 and 2883
@@ -438,8 +479,8 @@ class Tcb {
   bool make_syn(Outgoing& out, Env& env);
   bool make_reset(Outgoing& out, Env& env);
   bool make_retransmission(Outgoing& out, Env& env);
-  SeqNum repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env);
-  bool lost_remains(const Env& env) const;
+  std::uint32_t repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env);
+  void put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& env);
   bool make_new_text(Outgoing& out, std::uint32_t max_text, Env& env);
   bool make_probe(Outgoing& out, Env& env);
   bool make_ack(Outgoing& out, Env& env);

@@ -12,6 +12,8 @@ namespace pollux::tcp {
 void Tcb::timers_due(Env& env) {
   if (deadlines_.due(Timer::kRetransmission, env.now)) retransmission_timeout(env);
   if (deadlines_.due(Timer::kPersist, env.now)) persist_timeout(env);
+  if (deadlines_.due(Timer::kReordering, env.now)) reordering_timeout(env);
+  if (deadlines_.due(Timer::kLossProbe, env.now)) loss_probe_timeout(env);
   if (deadlines_.due(Timer::kDelayedAck, env.now)) {
     deadlines_.clear(Timer::kDelayedAck);
     ++env.counters.delayed_acks;
@@ -47,23 +49,25 @@ void Tcb::retransmission_timeout(Env& env) {
     marks_.syn = true;
   } else {
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
-    if (tx.rtx_end <= snd_.una || flag(kFastRecovery)) {
+    if (tx.recover < snd_.una || tx.fast_recovery) {
       note_reduction(true, env);
       congestion_.reduce(env.config.congestion, tx.stage, flight_size(), smss_, true);
     }
     congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
-    set(kFastRecovery, false);
-    tx.resend_head = false;
+    begin_repair(env);
+    tx.fast_recovery = false;
     tx.dup_acks = 0;
     tx.recover = snd_.nxt - 1;
+    tx.probe.end_seq.reset();
+    tx.log.lose_nothing();
     tx.scoreboard.clear(env.stores.sacked);  // the peer may have given up what it held (RFC 2018, 8)
-    tx.scoreboard.begin_again(snd_.una);
-    tx.rtx_end = MUTANT(66, snd_.nxt, min(snd_.nxt, text_end(env)));
+    lose_on_time_out(env);
+    tx.resend_now = true;
   }
   if (back_off_ < UINT8_MAX) ++back_off_;
   if (tx.time_outs < UINT8_MAX) ++tx.time_outs;
   if (tx.time_outs == env.config.r1) events_.soft_error = true;  // SHLD-9
-  if (MUTANT(13, true, false)) arm_retransmission(env);
+  if (MUTANT(13, true, false)) arm_time_out(env);
   may_transmit_ = true;
 }
 

@@ -29,7 +29,7 @@ bool Tcb::make_next(Outgoing& out, std::uint32_t max_text, Env& env) {
     return state_ == State::kSynReceived && make_ack(out, env);
   }
   if (state_ == State::kClosed) return false;
-  return make_retransmission(out, env) || make_new_text(out, max_text, env) || make_rescue(out, env) ||
+  return make_retransmission(out, env) || make_new_text(out, max_text, env) || make_loss_probe(out, env) ||
          make_probe(out, env) || make_ack(out, env);
 }
 
@@ -38,8 +38,7 @@ bool Tcb::owes_more(const Env& env) const {
   if (marks_.syn || marks_.ack || marks_.probe || marks_.keep_alive) return true;
   const Transmission* tx = transmission(env);
   if (tx == nullptr) return false;
-  return unsent(env) > 0 || tx->resend_head || flag(kFastRecovery) || lost_remains(env) ||
-         (fin_wanted() && !flag(kFinSent));
+  return unsent(env) > 0 || flag(kRepairing) || (fin_wanted() && !flag(kFinSent));
 }
 
 void Tcb::copy_text(const Outgoing& segment, std::span<std::byte> to, Env& env) {
@@ -82,46 +81,31 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
     tx.timing = MUTANT(27, false, tx.timing);  // Karn
     ++env.counters.retransmitted_segments;
   }
-  if (!deadlines_.armed(Timer::kRetransmission)) arm_retransmission(env);
+  if (deadlines_.place_is_free(Timer::kRetransmission)) arm_retransmission(env);
   return true;
 }
 
-// What was lost: RFC 6298, 5.4 (from SND.UNA up to where a time-out found SND.NXT, as cwnd
-// allows), or rule (1) of RFC 6675's NextSeg(); and the first segment alone when fast
-// recovery begins.
+// What was lost, the lowest first, as cwnd allows: RFC 6298, 5.4, and rule (1) of RFC 6675's NextSeg(); and the first
+// of it whatever cwnd says when a recovery begins.
 bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   Transmission* tx = transmission(env);
-  if (tx == nullptr) return false;
-  SeqNum seq = snd_.una;
-  SeqNum end = snd_.nxt;
-  if (tx->resend_head) {
-    tx->resend_head = false;
-  } else if (lost_remains(env)) {
-    const SeqNum next = tx->scoreboard.rtx_next();
-    seq = MUTANT(77, tx->scoreboard.skip(next), next);
-    end = tx->rtx_end;
-    const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, seq);
-    if (congestion_.cwnd < in_network + (flag(kFastRecovery) ? smss_ : 1u)) return false;
+  if (tx == nullptr || tx->log.lost() == 0) return false;
+  const auto [first, end] = tx->log.first_lost(snd_.una, snd_.nxt, tx->scoreboard);
+  if (MUTANT(66, false, first == text_end(env))) return false;
+  if (!tx->resend_now) {
+    const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, first);
+    if (congestion_.cwnd < in_network + (tx->fast_recovery ? smss_ : 1u)) return false;
     // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
-    if (seq != snd_.una && snd_.una + snd_.wnd < seq + smss_) return false;
-  } else {
-    return false;
+    if (first != snd_.una && snd_.una + snd_.wnd < first + smss_) return false;
   }
-  if (seq == end) return false;
-  const SeqNum sent_to = repeat(out, seq, min(end, tx->scoreboard.hole_end(seq, end)), env);
-  tx->scoreboard.sent_again_to(max(tx->scoreboard.rtx_next(), sent_to));
+  tx->resend_now = false;
+  const SeqNum seq = MUTANT(77, first, snd_.una);
+  note_repeat(repeat(out, seq, end, env), env);
   return true;
 }
 
-// Whether something was lost and has not been sent again.
-bool Tcb::lost_remains(const Env& env) const {
-  const Transmission& tx = *transmission(env);
-  const SeqNum next = tx.scoreboard.rtx_next();
-  return next < tx.rtx_end && tx.scoreboard.skip(next) < tx.rtx_end;
-}
-
-// Sends the segment at `seq` once more, as much of it as stands before `end`; returns what follows it.
-SeqNum Tcb::repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env) {
+// Sends the segment at `seq` once more, as much of it as stands before `end`; returns how much text that is.
+std::uint32_t Tcb::repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env) {
   Transmission* tx = transmission(env);
   segment_at(out, seq, env);
   const SeqNum text_limit = min(end, text_end(env));
@@ -132,10 +116,11 @@ SeqNum Tcb::repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env) {
   tx->timing = MUTANT(27, false, tx->timing);  // Karn (MUST-18)
   tx->resent_at = Millis::floor(env.now);
   tx->prr.out += size;
-  note_repeat(size, env);
+  const SeqNum sent_to = seq + size + (out.flags.fin ? 1u : 0u);
+  tx->log.sent_again(seq, sent_to, snd_.una, snd_.nxt, env.now, min_rtt(), tx->scoreboard);
   ++env.counters.retransmitted_segments;
-  if (!deadlines_.armed(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
-  return seq + size + (out.flags.fin ? 1u : 0u);
+  if (deadlines_.place_is_free(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
+  return size;
 }
 
 // Text that was never sent, as far as the peer's window, cwnd, Nagle and silly-window
@@ -157,9 +142,17 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
     wait_for_window(env);
     return false;
   }
+  put_new_text(out, size, with_fin, env);
+  return true;
+}
+
+void Tcb::put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& env) {
+  Transmission* tx = transmission(env);
+  tx->log.sent(snd_.nxt, snd_.una, env.now, min_rtt(), tx->scoreboard);
   segment_at(out, snd_.nxt, env);
   add_text(out, size, env);
-  out.flags.psh = size > 0 && (size == queued || snd_.nxt + size == tx->pushed);  // MUST-61
+  const SeqNum end = snd_.nxt + size;
+  out.flags.psh = size > 0 && (end == text_end(env) || end == tx->pushed);  // MUST-61
   out.flags.fin = with_fin;
   if (with_fin) set(kFinSent);
   tx->sws_forced = false;
@@ -168,14 +161,13 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   env.counters.bytes_sent += size;
   tx->prr.out += size;
   sent_at_ = Millis::floor(env.now);
-  if (!tx->timing && tx->scoreboard.rtx_next() <= snd_.una && !flag(kFastRecovery)) {
+  if (!tx->timing && !(flag(kRepairing) && tx->log.repeated(snd_.una, snd_.nxt))) {
     tx->timing = true;
     tx->timed_seq = snd_.nxt;
     tx->timed_at = env.now;
   }
   deadlines_.clear(Timer::kPersist);
-  if (!deadlines_.armed(Timer::kRetransmission)) arm_retransmission(env);  // RFC 6298, 5.1
-  return true;
+  if (deadlines_.place_is_free(Timer::kRetransmission)) arm_retransmission(env);  // RFC 6298, 5.1
 }
 
 // A segment without text and one number too early, which the peer answers with an ACK that
@@ -236,10 +228,10 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
 // Min(D, U) of RFC 9293, 3.8.6.2.1: what peer and network will bear.
 std::uint32_t Tcb::usable_window(const Env& env) const {
   const Transmission& tx = *transmission(env);
-  if (snd_.una < tx.rtx_end || !tx.scoreboard.empty()) return usable_beside_losses(env);
+  if (flag(kRepairing)) return usable_beside_losses(env);
   const std::uint32_t flight = flight_size();
   // RFC 3042: each of the first two duplicate ACKs lets one new segment go.
-  const std::uint32_t extra = flag(kFastRecovery) ? 0 : std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
+  const std::uint32_t extra = std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
   const std::uint32_t limit = std::min(snd_.wnd, MUTANT(15, congestion_.cwnd + extra, UINT32_MAX));
   return limit > flight ? limit - flight : 0;
 }

@@ -39,12 +39,29 @@ void Tcb::find_spurious(const Segment& seg, std::uint32_t acked, Env& env) {
   if (MUTANT(78, age < 0, true)) undo(acked, env);
 }
 
-// RFC 3708: a D-SACK for everything that was sent again shows that none of it had been lost.
-void Tcb::take_dsack(const SackBlock& block, Env& env) {
-  ++env.counters.dsacks_received;
-  Spurious& s = transmission(env)->spurious;
-  if (!s.pending || s.unexplained == 0 || block.left < s.from || snd_.nxt < block.right) return;
-  s.unexplained -= std::min(s.unexplained, distance(block.left, block.right));
+// RFC 2883, 5: the first block, if it tells of what arrived twice.
+const SackBlock* Tcb::dsack_of(const Segment& seg) {
+  const std::span<const SackBlock> blocks = seg.options.sack.all();
+  if (blocks.empty()) return nullptr;
+  const SackBlock& first = blocks.front();
+  const bool inside = blocks.size() > 1 && blocks[1].left <= first.left && first.right <= blocks[1].right;
+  return first.left < first.right && (first.right <= seg.ack || inside) ? &first : nullptr;
+}
+
+// RFC 3708: a D-SACK for everything that was sent again shows that none of it had been lost. That of a loss probe
+// tells of nothing else.
+void Tcb::take_dsack(const Segment& seg, Env& env) {
+  const SackBlock* block = dsack_of(seg);
+  if (block != nullptr) ++env.counters.dsacks_received;
+  if (take_probe_ack(seg, block, env) || block == nullptr || transmission_ == kNone) return;
+  Transmission& tx = *transmission(env);
+  if (!tx.dsack_round || *tx.dsack_round <= snd_.una) {  // RFC 8985, 6.2, step 4
+    tx.dsack_round = snd_.nxt;
+    reordering_.widen();
+  }
+  Spurious& s = tx.spurious;
+  if (!s.pending || s.unexplained == 0 || block->left < s.from || snd_.nxt < block->right) return;
+  s.unexplained -= std::min(s.unexplained, distance(block->left, block->right));
   if (s.unexplained == 0) undo(0, env);
 }
 
@@ -54,6 +71,9 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   const Spurious s = tx.spurious;
   ++(s.time_out ? env.counters.spurious_time_outs : env.counters.spurious_recoveries);
+  // What RFC 8985, 6.2, step 3 does not see once it was sent again; without this every reordering that reaches
+  // DupThresh would go on to cost a retransmission.
+  if (!s.time_out) reordering_.seen = true;
   const std::uint32_t most = Congestion::initial_window(smss_, env.config.initial_window_segments);
   const std::uint32_t resumed = s.time_out ? flight_size() + std::min(acked, most) : s.prior_cwnd;
   congestion_.cwnd = std::max(congestion_.cwnd, std::min(s.prior_cwnd, resumed));
@@ -61,11 +81,11 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
   tx.stage = {};
   tx.spurious = {};
-  set(kFastRecovery, false);
-  tx.resend_head = false;
+  tx.fast_recovery = false;
+  tx.resend_now = false;
   tx.dup_acks = 0;
   tx.recover = snd_.una - 1;
-  tx.rtx_end = snd_.una;
+  tx.log.lose_nothing();
   may_transmit_ = true;
 }
 

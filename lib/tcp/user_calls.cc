@@ -289,7 +289,7 @@ void Tcb::release(Env& env) {
 void Tcb::drop_transmission(Env& env) {
   Transmission* tx = transmission(env);
   if (tx == nullptr) return;
-  set(kFastRecovery, false);
+  set(kRepairing, false);
   tx->buffer.clear(env.stores.slices);
   tx->scoreboard.clear(env.stores.sacked);
   env.stores.transmissions.free(transmission_);
@@ -311,11 +311,14 @@ Transmission& Tcb::begin_transmission(Env& env) {
     CHECK(transmission_ != kNone);
     Transmission& tx = *transmission(env);
     tx.recover = snd_.una - 1;
-    tx.scoreboard.begin_again(snd_.una);
-    tx.rtx_end = snd_.una;
     tx.up = snd_.una;
     tx.pushed = snd_.una;
     tx.stalled_since = Millis::floor(env.now);
+    if (reordering_.probe_unexplained) {
+      reordering_.probe_unexplained = false;
+      tx.probe = {.end_seq = snd_.una, .is_retrans = true};
+      tx.rack.fack = snd_.una;
+    }
   }
   return *transmission(env);
 }
@@ -325,9 +328,9 @@ void Tcb::end_transmission_if_idle(Env& env) {
   if (tx == nullptr || snd_.una != snd_.nxt || !tx->buffer.empty() || flag(kSynUnacked)) return;
   if (fin_wanted() && !flag(kFinSent)) return;
   if (tx->app_waits) events_.writable = true;
-  set(kFastRecovery, false);
-  deadlines_.clear(Timer::kRetransmission);
-  deadlines_.clear(Timer::kPersist);
+  reordering_.probe_unexplained = tx->probe.end_seq && tx->probe.is_retrans;
+  set(kRepairing, reordering_.probe_unexplained);
+  deadlines_.clear_place(Timer::kRetransmission);
   env.stores.transmissions.free(transmission_);
   transmission_ = kNone;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -13,8 +14,8 @@ constexpr Instant kStart{1000s};
 // Milliseconds wrap here: 49 days, 17 hours, 2 minutes and 47.296 seconds.
 constexpr Instant kWrap{std::chrono::milliseconds{std::int64_t{1} << 32}};
 
-constexpr Timer kAll[] = {Timer::kRetransmission, Timer::kPersist, Timer::kDelayedAck, Timer::kKeepAlive,
-                          Timer::kTimeWait};
+constexpr Timer kAll[] = {Timer::kRetransmission, Timer::kPersist,    Timer::kDelayedAck, Timer::kKeepAlive,
+                          Timer::kTimeWait,       Timer::kReordering, Timer::kLossProbe};
 static_assert(std::size(kAll) == kTimerCount);
 
 TEST(Deadlines, NothingIsArmedAtFirst) {
@@ -127,36 +128,32 @@ RC_GTEST_PROP(Deadlines, AgreeWithAMapOfInstants, ()) {
   Instant now = kWrap - std::chrono::milliseconds{*rc::gen::inRange(0, 20'000)};
   Deadlines deadlines;
   std::map<Timer, Instant> model;
-  const auto partner = [](Timer t) {
-    switch (t) {
-      case Timer::kRetransmission:
-        return Timer::kPersist;
-      case Timer::kPersist:
-        return Timer::kRetransmission;
-      case Timer::kKeepAlive:
-        return Timer::kTimeWait;
-      case Timer::kTimeWait:
-        return Timer::kKeepAlive;
-      case Timer::kDelayedAck:
-        break;
-    }
-    return t;
+  const auto share = [](Timer a, Timer b) {
+    const auto place = [](Timer t) {
+      if (t == Timer::kDelayedAck) return 1;
+      return t == Timer::kKeepAlive || t == Timer::kTimeWait ? 2 : 0;
+    };
+    return place(a) == place(b);
   };
   const int steps = *rc::gen::inRange(1, 60);
   for (int step = 0; step < steps; ++step) {
     const Timer timer = kAll[*rc::gen::inRange<std::size_t>(0, kTimerCount)];
     const Duration span = std::chrono::microseconds{*rc::gen::inRange<std::int64_t>(0, 5'000'000)};
-    switch (*rc::gen::inRange(0, 4)) {
+    switch (*rc::gen::inRange(0, 5)) {
       case 0:
       case 1:
         deadlines.set(timer, now + span);
-        model.erase(partner(timer));
+        std::erase_if(model, [&](const auto& other) { return share(other.first, timer); });
         // The first whole millisecond not before it.
         model[timer] = Instant{std::chrono::ceil<std::chrono::milliseconds>((now + span).time_since_epoch())};
         break;
       case 2:
         deadlines.clear(timer);
         model.erase(timer);
+        break;
+      case 3:
+        deadlines.clear_place(timer);
+        std::erase_if(model, [&](const auto& other) { return share(other.first, timer); });
         break;
       default:
         now += span;
@@ -167,6 +164,8 @@ RC_GTEST_PROP(Deadlines, AgreeWithAMapOfInstants, ()) {
     RC_ASSERT(deadlines.none() == model.empty());
     for (const Timer t : kAll) {
       RC_ASSERT(deadlines.armed(t) == model.contains(t));
+      RC_ASSERT(deadlines.place_is_free(t) ==
+                std::none_of(model.begin(), model.end(), [&](const auto& other) { return share(other.first, t); }));
       RC_ASSERT(deadlines.due(t, now) == (model.contains(t) && model[t] <= now));
     }
   }

@@ -20,7 +20,7 @@ constexpr SeqNum at(std::uint32_t offset) { return kFirst + offset; }
 // What a scoreboard should say, found out number by number.
 class Model {
  public:
-  explicit Model(std::uint32_t size) : sacked_(size), again_to_{0} {}
+  explicit Model(std::uint32_t size) : sacked_(size) {}
 
   std::uint32_t add(std::uint32_t left, std::uint32_t right) {
     std::uint32_t news = 0;
@@ -34,13 +34,9 @@ class Model {
     for (std::uint32_t n = una_; n < una; ++n) sacked_[n] = false;
     for (std::uint32_t n = una; n < sacked_.size() && sacked_[n]; ++n) sacked_[n] = false;
     una_ = una;
-    again_to_ = std::max(again_to_, una);
   }
-  void sent_again_to(std::uint32_t n) { again_to_ = n; }
-  void begin_again() { again_to_ = una_; }
 
   std::uint32_t una() const { return una_; }
-  std::uint32_t again_to() const { return again_to_; }
   std::uint32_t sacked(std::uint32_t from, std::uint32_t to) const {
     return static_cast<std::uint32_t>(std::count(sacked_.begin() + from, sacked_.begin() + to, true));
   }
@@ -51,52 +47,31 @@ class Model {
     for (std::uint32_t n = 1; n < size(); ++n) count += sacked_[n] && !sacked_[n - 1] ? 1 : 0;
     return count;
   }
-  // Each number that is not SACKed, from above, and IsLost() of RFC 6675, 4, for it.
-  template <class See>
-  void each_hole(See&& see) const {
-    std::uint32_t ranges = 0;
-    std::uint32_t bytes = 0;
-    for (std::uint32_t n = size(); n-- > una_;) {
-      if (!sacked_[n]) {
-        see(n, ranges >= 3 || bytes > 2 * kSmss);
-      } else {
-        ++bytes;
-        if (n == una_ || !sacked_[n - 1]) ++ranges;
-      }
-    }
-  }
+  // IsLost() of RFC 6675, 4, for SND.UNA.
+  bool reaches_threshold() const { return ranges() >= 3 || sacked(una_, size()) > 2 * kSmss; }
   void clear() { std::fill(sacked_.begin(), sacked_.end(), false); }
 
  private:
   std::vector<bool> sacked_;
   std::uint32_t una_ = 0;
-  std::uint32_t again_to_;
 };
 
 void expect_same(const Scoreboard& board, const Model& model, std::uint32_t nxt) {
   ASSERT_TRUE(board.invariants_hold(at(model.una()), at(nxt)));
   EXPECT_EQ(board.sacked(), model.sacked(model.una(), nxt));
   EXPECT_EQ(board.ranges(), model.ranges());
-  EXPECT_EQ(board.rtx_next(), at(model.again_to()));
-  EXPECT_EQ(board.passed(), model.sacked(model.una(), model.again_to()));
-  const SeqNum edge = board.lost_edge(at(model.una()), kSmss);
-  model.each_hole([&](std::uint32_t n, bool lost) { ASSERT_EQ(lost, at(n) < edge) << n; });
+  EXPECT_EQ(board.reaches_threshold(kSmss), model.reaches_threshold());
 }
 
 void expect_same_queries(const Scoreboard& board, const Model& model, std::uint32_t nxt, std::uint32_t n) {
-  EXPECT_EQ(board.sacked_from(at(n)), model.sacked(n, nxt));
+  EXPECT_EQ(board.holes(at(n), at(nxt)), nxt - n - model.sacked(n, nxt));
+  EXPECT_EQ(board.holes(at(model.una()), at(n)), n - model.una() - model.sacked(model.una(), n));
   std::uint32_t open = n;
   while (open < nxt && model.is_sacked(open)) ++open;
   EXPECT_EQ(board.skip(at(n)), at(open));
   std::uint32_t next = n + 1;
   while (next < nxt && (!model.is_sacked(next) || model.is_sacked(next - 1))) ++next;
   EXPECT_EQ(board.hole_end(at(n), at(nxt)), at(next));
-  if (model.una() == nxt) return;
-  std::uint32_t right = nxt;
-  while (right > model.una() && model.is_sacked(right - 1)) --right;
-  std::uint32_t left = right;
-  while (left > model.una() && !model.is_sacked(left - 1)) --left;
-  EXPECT_EQ(board.last_hole(at(model.una()), at(nxt)), std::pair(at(left), at(right)));
 }
 
 // Random operations as SEGMENT ARRIVES makes them, over numbers that wrap.
@@ -105,7 +80,6 @@ void compare_with_the_model(std::uint64_t seed, int operations, std::uint32_t si
   Slab<SackedRange> store{Scoreboard::kMaxRanges * 8 / 7 + 8};
   Scoreboard board;
   Model model{size};
-  board.begin_again(at(0));
   for (int i = 0; i < operations && model.una() + 2 < size; ++i) {
     const std::uint32_t una = model.una();
     const std::uint32_t open = size - una - 1;
@@ -117,19 +91,11 @@ void compare_with_the_model(std::uint64_t seed, int operations, std::uint32_t si
         model.advance(to);
         break;
       }
-      case 1: {
-        const auto to = static_cast<std::uint32_t>(model.again_to() + random.below(size - model.again_to()));
-        board.sent_again_to(at(to));
-        model.sent_again_to(to);
-        break;
-      }
-      case 2:
+      case 1:
         if (random.chance(0.1)) {
           board.clear(store);
           model.clear();
         }
-        board.begin_again(at(una));
-        model.begin_again();
         break;
       default: {
         const auto left = static_cast<std::uint32_t>(una + 1 + random.below(open));
@@ -158,7 +124,6 @@ class OneBoard : public testing::Test {
     board.clear(store);
     EXPECT_EQ(store.size(), 0u);
   }
-  OneBoard() { board.begin_again(una); }
 
   Slab<SackedRange> store{4096};
   Scoreboard board;
@@ -183,19 +148,19 @@ TEST_F(OneBoard, RangesThatTouchBecomeOne) {
 }
 
 // RFC 6675, 4, IsLost(): three discontiguous ranges, or more than two segments' worth, behind a number.
-TEST_F(OneBoard, ThirdRangeOrMoreThanTwoSegmentsMakeWhatIsBeforeThemLost) {
+TEST_F(OneBoard, ThirdRangeOrMoreThanTwoSegmentsReachTheThreshold) {
   board.add(store, at(10), at(11));
   board.add(store, at(20), at(21));
-  EXPECT_EQ(board.lost_edge(una, kSmss), una);
+  EXPECT_FALSE(board.reaches_threshold(kSmss));
   board.add(store, at(30), at(31));
-  EXPECT_EQ(board.lost_edge(una, kSmss), at(10));
-  board.add(store, at(40), at(41));
-  EXPECT_EQ(board.lost_edge(una, kSmss), at(20));
+  EXPECT_TRUE(board.reaches_threshold(kSmss));
+}
+
+TEST_F(OneBoard, TwoSegmentsWorthIsNotMoreThanThat) {
   board.add(store, at(50), at(50 + 2 * kSmss));
-  EXPECT_EQ(board.lost_edge(una, kSmss), at(40))
-      << "two segments' worth is not more than that: it takes the byte at 40";
+  EXPECT_FALSE(board.reaches_threshold(kSmss));
   board.add(store, at(50), at(51 + 2 * kSmss));
-  EXPECT_EQ(board.lost_edge(una, kSmss), at(50));
+  EXPECT_TRUE(board.reaches_threshold(kSmss));
 }
 
 TEST_F(OneBoard, NumbersThatWereAcknowledgedLeave) {

@@ -37,7 +37,7 @@ struct Flight {
 TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheFirstCopyIsUndone) {  // RFC 3522, 3.2; RFC 4015, 3.2
   for (const bool sack : {false, true}) {
     Flight f{sack};
-    f.c.sleep(f.c.rto());
+    f.c.sleep_until_time_out();
     EXPECT_EQ(sent(f.c), (Segments{0}));
     f.acks(1, f.first_ts);
     EXPECT_EQ(f.c.counters().spurious_time_outs, 1u);
@@ -52,7 +52,7 @@ TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheFirstCopyIsUndone) {  // RFC 3522, 
 
 TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheSecondCopyStands) {  // RFC 3522, 3.2, (4)
   Flight f;
-  f.c.sleep(f.c.rto());
+  f.c.sleep_until_time_out();
   sent(f.c);
   f.acks(1, f.c.last_tsval());
   EXPECT_EQ(f.c.counters().spurious_time_outs, 0u);
@@ -61,7 +61,7 @@ TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheSecondCopyStands) {  // RFC 3522, 3
 
 TEST(Spurious, OnlyTheFirstAckMayTell) {  // RFC 3522, 3.2: "the first acceptable ACK"
   Flight f;
-  f.c.sleep(f.c.rto());
+  f.c.sleep_until_time_out();
   sent(f.c);
   f.acks(1, f.c.last_tsval());
   f.acks(2, f.first_ts);

@@ -379,6 +379,15 @@ std::optional<Duration> TestConnection::next_deadline() const {
   return *next - now_;
 }
 
+void TestConnection::sleep_until_time_out() {
+  const std::uint64_t before = counters().rto_fired;
+  for (Duration waited{}; counters().rto_fired == before; waited += 1ms) {
+    ASSERT_LT(waited, 1h) << "no time-out";
+    sent_.clear();
+    sleep(1ms);
+  }
+}
+
 void TestConnection::sleep(Duration duration) {
   const Instant until = now_ + duration;
   int at_one_instant = 0;

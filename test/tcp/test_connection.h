@@ -150,6 +150,8 @@ class TestConnection {
   TestConnection& application_reads(bool on);
   // Timers are served exactly when they are due.
   void sleep(Duration duration);
+  // Until the RTO has fired once more; forgets what was sent before that, such as a loss probe.
+  void sleep_until_time_out();
 
   // --- What came out ---
   // Numbers, bits and text; window and options only where `spec` names them.

@@ -190,6 +190,7 @@ class Network {
     std::uint64_t received_before = 0;  // frames, by those of its shards that are gone
     std::vector<Packet> burst;
     std::vector<SeqNum> snd_nxt;             // by TCB, before transmit
+    std::uint64_t loss_probes = 0;           // sent before this turn
     std::vector<Acknowledged> acknowledged;  // by TCB, before receive
   };
   struct Due {

@@ -71,6 +71,7 @@ void Network::check_growth(int host) {
 void Network::note_before_transmit(int host) {
   Host& h = hosts_[static_cast<std::size_t>(host)];
   const ShardCore& core = h.shard->core();
+  h.loss_probes = core.tcp_counters().tail_loss_probes;
   core.for_each([&](std::uint32_t index) { h.snd_nxt[index] = core.tcb(index).snd().nxt; });
 }
 
@@ -82,9 +83,11 @@ void Network::check_connections(int host) {
     if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
     // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow; RFC 6675: as far as pipe
     // and cwnd do.
-    // A FIN alone does not wait for cwnd.
+    // A FIN alone does not wait for cwnd, nor does a loss probe (RFC 8985, 7.3).
     const bool advanced = h.snd_nxt[index] + 1 < tcb.snd().nxt && tcp::synchronized(tcb.state());
-    if (advanced && tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
+    const bool may_be_probe =
+        h.loss_probes != core.tcp_counters().tail_loss_probes && tcb.snd().nxt <= h.snd_nxt[index] + tcb.smss() + 1;
+    if (advanced && !may_be_probe && tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
       fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
     }
     // Something that must be answered keeps a timer.

@@ -199,7 +199,7 @@ void WireOracle::judge_growth_of_window(int host, const Direction& d, std::uint6
 
 // RFC 2018, 3 and 4; RFC 2883, 4: only the first block may tell of what was acknowledged or is told again.
 void WireOracle::judge_sack(const Direction& d, const WireView& v) {
-  if (!d.peer || !d.syn || !d.peer->sack_permitted || !d.syn->sack_permitted) return complain("SACK, not agreed on", v);
+  if (!d.sack_in_use()) return complain("SACK, not agreed on", v);
   if (v.sack.size() > (v.ts ? 3u : 4u)) complain("more SACK blocks than there is room for", v);
   for (std::size_t i = 0; i < v.sack.size(); ++i) {
     const std::uint64_t left = offset(d.peer->seq, v.sack[i].first);
@@ -234,18 +234,21 @@ void WireOracle::judge_reset(Direction& d, const WireView& v) {
   if (d.resets_sent > d.non_resets_delivered + d.resets_allowed) complain("a reset that nothing asked for", v);
 }
 
-// RFC 6298, 5.5: when nothing is heard, each repetition waits twice as long as the last.
+// RFC 6298, 5.5: when nothing is heard, each repetition waits twice as long as the last. With SACK the first may be a
+// loss probe, after which the RTO runs anew (RFC 8985, 7.3).
 void WireOracle::judge_repetition(Direction& d, const WireView& v, Instant now) {
   if (v.length() == 0) return;
   const std::uint64_t from = offset(d.syn->seq, v.seq);
   if (d.resent_at && from == d.resent_offset) {
     const Duration gap = now - *d.resent_at;
-    if (d.resent_gap > Duration{0} && gap < 50s && gap + kSlack < d.resent_gap * 3 / 2) {
+    const bool after_probe = ++d.resent_times == 2 && d.sack_in_use();
+    if (!after_probe && d.resent_gap > Duration{0} && gap < 50s && gap + kSlack < d.resent_gap * 3 / 2) {
       complain("sent again without back-off", v);
     }
     d.resent_gap = gap;
   } else {
     d.resent_gap = Duration{0};
+    d.resent_times = 0;
   }
   d.resent_offset = from;
   d.resent_at = now;

@@ -121,12 +121,14 @@ class WireOracle {
     std::uint64_t resent_offset = 0;
     std::optional<Instant> resent_at;
     Duration resent_gap{0};
+    int resent_times = 0;
     // Of all incarnations.
     std::vector<Syn> syns_delivered;  // the last few
     std::uint64_t non_resets_delivered = 0;
     std::uint64_t resets_sent = 0;
     std::uint64_t resets_allowed = 0;
     bool answer_owed = false;  // in this turn
+    bool sack_in_use() const { return peer && syn && peer->sack_permitted && syn->sack_permitted; }
     bool ts_in_use() const { return syn && peer && syn->ts && peer->ts; }
     bool scaled() const { return syn && peer && syn->wind_shift && peer->wind_shift; }
   };
