@@ -120,6 +120,19 @@ void reorder(Duration late, std::uint64_t retransmitted_at_first) {
 TEST(Recovery, AReorderingOfThreeSegmentsCostsNothingAfterTheFirstRoundTrips) { reorder(2ms, 30); }
 TEST(Recovery, AReorderingOfTwentySegmentsCostsNothingAfterTheFirstRoundTrips) { reorder(12ms, 60); }
 
+TEST(Recovery, TooFewBehindAHoleForDupThreshAreEnough) {  // RFC 8985, 3.2: the reordering timer
+  Scene net{with_one_way(50ms)};
+  auto [client, server] = net.connected_pair();
+  net.drop(nth(1, text().from(client)));
+
+  client.send_all(3 * 1448);
+  net.run_until_idle();
+
+  EXPECT_EQ(server.received(), 3u * 1448);
+  EXPECT_EQ(net.core(0).tcp_counters().fast_retransmits, 1u);
+  EXPECT_EQ(net.core(0).tcp_counters().rto_fired, 0u);
+}
+
 TEST(Recovery, ALostRetransmissionComesAgainWithoutATimeOut) {  // RFC 8985, 3.3
   Scene net{with_one_way(20ms)};
   auto [client, server] = net.connected_pair();
