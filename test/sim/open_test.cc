@@ -140,6 +140,32 @@ TEST(Open, AFullBacklogDropsSynsAndAllGetInInTheEnd) {
   net.expect_all_gone();
 }
 
+// RFC 4987, 3.6: what a cookie has agreed on serves a whole connection, and no rule of the wire is broken by it.
+TEST(Open, AFullBacklogLetsAllInAtOnceOnSynCookies) {
+  for (const bool v4 : {true, false}) {
+    NetworkConfig config;
+    config.backlog = 5;
+    config.shard = [](ShardConfig& shard, int) { shard.tcp.syn_cookies = true; };
+    Scene net{config};
+    Plan talk;
+    talk.total = 50'000;
+    talk.finish = Finish::kShutdownWhenSent;
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(net.connect(net.add_flow(0, v4, talk, talk)));
+
+    net.sleep(900ms);  // no SYN has come twice
+
+    for (const auto& flow : net.flows()) EXPECT_TRUE(flow->sides[0].opened && flow->sides[1].opened);
+    EXPECT_EQ(net.core(1).tcp_counters().syn_cookies_sent, 17u);
+    EXPECT_EQ(net.core(1).tcp_counters().syn_cookies_accepted, 17u);
+    EXPECT_EQ(net.core(1).counters().backlog_full, 0u);
+    net.sleep(60s);
+    for (const auto& flow : net.flows()) {
+      for (const Side& side : flow->sides) EXPECT_EQ(side.received, 50'000u);
+    }
+    net.expect_all_gone();
+  }
+}
+
 TEST(Open, WithoutAFreePortConnectIsRefusedAtOnce) {  // EADDRNOTAVAIL
   NetworkConfig config;
   config.shard = [](ShardConfig& shard, int) { shard.last_port = static_cast<std::uint16_t>(shard.first_port + 3); };
