@@ -1,6 +1,7 @@
 #include "dpdk/kernel_side.h"
 
 #include <ifaddrs.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <spawn.h>
@@ -118,6 +119,18 @@ std::optional<std::uint16_t> interface_mtu(const std::string& interface) {
   close(any);
   if (failed != 0) return std::nullopt;
   return static_cast<std::uint16_t>(std::clamp(request.ifr_mtu, 0, UINT16_MAX));
+}
+
+std::uint32_t kernel_drops(const std::string& interface) {
+  const Addresses all;
+  for (const ifaddrs* a = all.first; a != nullptr; a = a->ifa_next) {
+    if (a->ifa_addr == nullptr || a->ifa_addr->sa_family != AF_PACKET || a->ifa_data == nullptr) continue;
+    if (interface != a->ifa_name) continue;
+    rtnl_link_stats stats;
+    std::memcpy(&stats, a->ifa_data, sizeof stats);
+    return stats.tx_dropped;
+  }
+  return 0;
 }
 
 std::string kernel_interfaces() {

@@ -21,6 +21,10 @@ std::optional<std::string> kernel_owns(const IpAddress& address);
 // The MTU of an interface of the kernel's; nullopt: there is none of that name.
 std::optional<std::uint16_t> interface_mtu(const std::string& interface);
 
+// Packets that the kernel had for whoever reads this interface, and dropped as the queue to there was full, modulo
+// 2^32.
+std::uint32_t kernel_drops(const std::string& interface);
+
 // Network interfaces the kernel knows, for error texts: "lo eth0".
 std::string kernel_interfaces();
 

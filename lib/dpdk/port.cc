@@ -336,6 +336,7 @@ Expected<std::unique_ptr<Port>, std::string> Port::start(std::uint16_t id, const
                   .and_then([&] { return port->set_up_queues(config); })
                   .and_then([&] { return port->run(config); });
   if (done && spec.kind == PortKind::kTap) done = set_up_kernel_side(spec.interface, spec.kernel);
+  if (done && spec.kind == PortKind::kTap) port->kernel_drops_before_ = kernel_drops(spec.interface);
   if (!done) return unexpected("--port " + spec.text + ": " + done.error());
   return port;
 }
@@ -523,7 +524,10 @@ bool Port::wait_for_link(Duration limit) const {
 PortCounters Port::counters() const {
   rte_eth_stats stats{};
   if (rte_eth_stats_get(id_, &stats) != 0) return {};
-  return {stats.imissed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
+  PortCounters counters{stats.imissed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
+  // The driver of a tap sees only what the kernel had room for.
+  if (kind_ == PortKind::kTap) counters.rx_missed += kernel_drops(interface_) - kernel_drops_before_;
+  return counters;
 }
 
 std::size_t Port::outstanding() const {

@@ -102,6 +102,7 @@ class Port {
   std::string name_;
   std::string driver_;
   std::string interface_;
+  std::uint32_t kernel_drops_before_ = 0;  // of the interface, when it was opened
   DeviceFeatures features_;
   std::optional<RssMap> rss_;
   std::vector<rte_mempool*> pools_;
