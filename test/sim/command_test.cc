@@ -33,6 +33,14 @@ TEST_P(EveryPeer, LeavesTheOtherHostWithoutFault) {
   }
 }
 
+// An echo that has no room for its answer looks again and again, and moves nothing: it is given up all the same.
+TEST(AClosedWindow, EndsAWorldOfEchoesToo) {
+  World world;
+  world.seed = 6501;
+  world.peer = Peer::kZeroWindow;
+  EXPECT_EQ(run_apart(world).failures, std::vector<std::string>{});
+}
+
 TEST_P(EveryPeer, IsTheSameForTheSameSeed) {
   for (std::uint64_t seed = 500; seed < 503; ++seed) {
     const Outcome one = run_world(world(seed));

@@ -1,6 +1,7 @@
 #include "scenario.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "network.h"
 #include "plans.h"
@@ -146,8 +147,9 @@ class Scenario {
     healed_ = true;
     while (!net_.failed() && !all_done()) {
       const Instant from = net_.now();
+      const std::vector<std::uint64_t> moved = bytes_moved();
       net_.run_until([&] { return all_done(); }, kPatience);
-      if (!all_done() && !net_.failed()) look_for_stalled(from);
+      if (!all_done() && !net_.failed()) look_for_stalled(from, moved);
     }
     if (!net_.failed()) {
       net_.sleep(kPatience);  // half-open ones that nobody answers, orphans
@@ -284,15 +286,29 @@ class Scenario {
     });
   }
 
-  void look_for_stalled(Instant from) {
-    if (world_.peer == Peer::kOptimistic || world_.peer == Peer::kZeroWindow) return give_up(from);
+  void look_for_stalled(Instant from, const std::vector<std::uint64_t>& moved) {
+    if (world_.peer == Peer::kOptimistic || world_.peer == Peer::kZeroWindow) return give_up(moved);
     find_stalled(from);
   }
 
-  // A peer that has lost text, or takes none any more, is one that an application gives up in the end.
-  void give_up(Instant from) {
+  // By each flow's applications, in either direction.
+  std::vector<std::uint64_t> bytes_moved() {
+    std::vector<std::uint64_t> moved;
     for (const auto& flow : net_.flows()) {
-      if (std::max(flow->sides[0].progress, flow->sides[1].progress) >= from) continue;
+      const Side& c = flow->sides[0];
+      const Side& s = flow->sides[1];
+      moved.push_back(c.sent + c.received + s.sent + s.received);
+    }
+    return moved;
+  }
+
+  // A peer that has lost text, or takes none any more, is one that an application gives up in the end. That one of them
+  // looks again and again for what it cannot take is no progress: an echo waits for room in which to answer.
+  void give_up(const std::vector<std::uint64_t>& moved_before) {
+    const std::vector<std::uint64_t> moved = bytes_moved();
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      const auto& flow = net_.flows()[i];
+      if (moved[i] != moved_before[i]) continue;
       for (Endpoint end : {net_.client(*flow), net_.server(*flow)}) {
         if (!end.side().closed) end.abort();
       }
