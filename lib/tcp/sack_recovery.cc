@@ -24,14 +24,15 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
   take_dsack(seg, env);
   if (transmission_ == kNone) return;
   if (tells_of_more(seg)) begin_repair(env);
+  const bool more = MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value());
   if (!flag(kRepairing)) {
-    if (snd_.una < seg.ack) new_ack(seg, env);
+    if (more) new_ack(seg, env);
     return;
   }
   const SeqNum una_before = snd_.una;
   const std::uint32_t sacked_before = transmission(env)->scoreboard.sacked();
   const bool was_recovering = snd_.una <= transmission(env)->recover;
-  if (snd_.una < seg.ack) {
+  if (more) {
     const auto echo = seg.options.ts ? std::optional{seg.options.ts->ecr} : std::nullopt;
     note_delivered(snd_.una, seg.ack, echo, env);
     new_ack(seg, env);

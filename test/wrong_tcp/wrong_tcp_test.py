@@ -58,7 +58,7 @@ class CountsAFinBehindAHole(WrongTcp, unittest.TestCase):
     """A FIN counts although text before it is missing (RFC 9293, 3.10.7.4, eighth)."""
 
     mutant = 7
-    seeds = 2
+    seeds = 4
     scripts = "receive"
     script = r"the acknowledgment is 4002, expected 4001\n  expected  .* ack 4001 .*\n  actual    .* ack 4002"
     matrix = r"holds the FIN\n.*\n  got       CLOSE-WAIT.*\n  differs   the state"

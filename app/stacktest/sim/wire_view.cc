@@ -216,9 +216,27 @@ std::vector<std::byte> headers_only(std::span<const std::byte> frame, const Wire
   return out;
 }
 
+namespace {
+
+// The offset of the first SACK block of a frame that has one.
+std::size_t first_sack_block(std::span<const std::byte> frame, const WireView& view) {
+  std::size_t at = view.tcp_offset + 20;
+  while (u8(frame, at) != 5) at += u8(frame, at) == 1 ? 1 : u8(frame, at + 1);
+  return at + 2;
+}
+
+}  // namespace
+
 std::vector<std::byte> with_sack(std::span<const std::byte> frame, const WireView& view, std::uint32_t left,
                                  std::uint32_t right) {
   std::vector<std::byte> out(frame.begin(), frame.end());
+  if (!view.sack.empty()) {
+    const std::size_t block = first_sack_block(out, view);
+    put32(out, block, left);
+    put32(out, block + 4, right);
+    mend_checksums(out);
+    return out;
+  }
   const std::size_t at = out.size();
   out.resize(at + 12, std::byte{1});  // two NOPs first
   const std::span<std::byte> bytes{out};

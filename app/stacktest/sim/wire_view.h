@@ -69,7 +69,8 @@ void set_wnd(std::span<std::byte> frame, const WireView& view, std::uint16_t wnd
 // The frame without its text.
 std::vector<std::byte> headers_only(std::span<const std::byte> frame, const WireView& view);
 
-// The frame, which has no text and room for 12 bytes of options more, with a SACK block (RFC 2018, 3).
+// The frame, which has no text, with this SACK block (RFC 2018, 3): instead of its first, or where it has none and room
+// for 12 bytes of options more, as its only one.
 std::vector<std::byte> with_sack(std::span<const std::byte> frame, const WireView& view, std::uint32_t left,
                                  std::uint32_t right);
 
