@@ -287,7 +287,7 @@ class Scenario {
   }
 
   void look_for_stalled(Instant from, const std::vector<std::uint64_t>& moved) {
-    if (world_.peer == Peer::kOptimistic || world_.peer == Peer::kZeroWindow) return give_up(moved);
+    if (world_.peer == Peer::kOptimistic || world_.peer == Peer::kZeroWindow) return give_up(from, moved);
     find_stalled(from);
   }
 
@@ -302,13 +302,17 @@ class Scenario {
     return moved;
   }
 
-  // A peer that has lost text, or takes none any more, is one that an application gives up in the end. That one of them
-  // looks again and again for what it cannot take is no progress: an echo waits for room in which to answer.
-  void give_up(const std::vector<std::uint64_t>& moved_before) {
+  // A peer that has lost text, or takes none any more, is one that an application gives up in the end. An
+  // echo that has no room for its answer looks again and again, which is no progress.
+  void give_up(Instant from, const std::vector<std::uint64_t>& moved_before) {
     const std::vector<std::uint64_t> moved = bytes_moved();
     for (std::size_t i = 0; i < moved.size(); ++i) {
       const auto& flow = net_.flows()[i];
-      if (moved[i] != moved_before[i]) continue;
+      const Side& server = flow->sides[1];
+      const bool echoing = server.plan.start == Start::kEcho && server.opened && !server.shut;
+      const bool goes_on =
+          echoing ? moved[i] != moved_before[i] : std::max(flow->sides[0].progress, server.progress) >= from;
+      if (goes_on) continue;
       for (Endpoint end : {net_.client(*flow), net_.server(*flow)}) {
         if (!end.side().closed) end.abort();
       }
