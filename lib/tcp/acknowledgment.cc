@@ -18,6 +18,9 @@ std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
   return std::uint32_t{seg.wnd} << (seg.flags.syn ? 0 : shift);
 }
 
+// R2: then nobody waits for an answer any more.
+Instant give_up_at(const Transmission& tx, Duration r2, Instant now) { return tx.stalled_since.instant(now) + r2; }
+
 }  // namespace
 
 void Tcb::take_ack(const Segment& seg, Env& env) {
@@ -224,13 +227,16 @@ Duration Tcb::retransmission_timeout_length(const Env& env) const {
 // RFC 8985, 7.2: a loss probe comes before the time-out, where there may be one.
 void Tcb::arm_retransmission(Env& env) {
   if (!may_probe()) return arm_time_out(env);
-  deadlines_.set(Timer::kLossProbe, std::min(env.now + probe_timeout(env), time_out_at(env)));
+  Duration wait = probe_timeout(env);
+  // No RTO is shorter than rto_min, and so most ACKs need not know it.
+  if (env.config.rto_min < wait) wait = std::min(wait, retransmission_timeout_length(env));
+  deadlines_.set(Timer::kLossProbe, std::min(env.now + wait, give_up_at(*transmission(env), r2(env), env.now)));
 }
 
 void Tcb::arm_time_out(Env& env) { deadlines_.set(Timer::kRetransmission, time_out_at(env)); }
 
 Instant Tcb::time_out_at(const Env& env) const {
-  const Instant give_up = transmission(env)->stalled_since.instant(env.now) + r2(env);
+  const Instant give_up = give_up_at(*transmission(env), r2(env), env.now);
   return std::min(env.now + retransmission_timeout_length(env), give_up);
 }
 
