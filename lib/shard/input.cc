@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/mutant.h"
 #include "shard/shard_core.h"
+#include "tcp/syn_cookie.h"
 #include "tcp/time_wait.h"
 #include "wire/arp.h"
 #include "wire/icmp.h"
@@ -178,10 +179,11 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
   }
   tcp::Tcb tcb;
   tcp::Opening opening = opening_for(frame.key, above);
-  // The peer may have a cookie already, and acknowledge that.
+  // The peer may have a cookie already, and acknowledge that: then no more is agreed on than a cookie tells.
   const bool may_have_cookie = !above && env_.now < l.cookies_until;
-  if (may_have_cookie) opening.iss = cookie_for(frame);
-  tcb.open_passive(frame.key, frame.segment, opening, l.spec.options, env_);
+  const Segment syn = may_have_cookie ? tcp::abridged_for_cookie(frame.key, frame.segment, config_.tcp) : frame.segment;
+  if (may_have_cookie) opening.iss = tcp::cookie_for(secrets_, frame.key, syn, env_.now);
+  tcb.open_passive(frame.key, syn, opening, l.spec.options, env_);
   tcb.listener = listener;
   send_syn_ack(tcb, frame.source);
   tcp::HandshakeRecord record = tcp::HandshakeRecord::pack(tcb, 0);

@@ -21,7 +21,7 @@ enum class ListenError : std::uint8_t {
 std::string_view describe(ListenError error);
 
 // What becomes of a SYN when `backlog` connections to a listener are half open. With SYN cookies (tcp::Config), which
-// begin at half of that, it does not come so far.
+// begin at half of that, only those come so far that take the place of what is in TIME-WAIT.
 enum class BacklogPolicy : std::uint8_t {
   kDrop,   // nothing is said; the peer's SYN comes again (counted as backlog_full)
   kReset,  // refused at once

@@ -229,7 +229,6 @@ class ShardCore {
     const bool crowded = listener.half_open > listener.spec.backlog / 2 || half_open_.full(v4);
     return crowded && config_.tcp.syn_cookies;
   }
-  SeqNum cookie_for(const ParsedFrame& frame) const;
   void answer_with_cookie(const ParsedFrame& frame, Listener& listener);
   std::optional<Touched> arrive_with_cookie(std::size_t i, std::uint16_t listener, Packet& packet);
 

@@ -6,11 +6,6 @@
 
 namespace pollux {
 
-SeqNum ShardCore::cookie_for(const ParsedFrame& frame) const {
-  return tcp::cookie_for(secrets_, frame.key, tcp::abridged_for_cookie(frame.key, frame.segment, config_.tcp),
-                         env_.now);
-}
-
 // The SYN-ACK of a connection that is opened and forgotten at once, so that the rules of opening stand in one place. It
 // is not sent again: the peer's SYN will come again. And it is never larger than the SYN, or a flood from forged
 // addresses would be made a larger one for those.

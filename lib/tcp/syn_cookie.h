@@ -24,7 +24,8 @@
 // window scale, 15: none. The hash covers both ends, SEG.SEQ of the SYN, the period and all that is written here, so
 // that nothing of it can be changed: of 2^32 acknowledgments of one SYN that might have come, at most 16 are believed
 // (two periods, eight sizes), whichever way they are guessed. Where the SYN had no timestamp there is no TSval, and
-// neither window scale nor SACK.
+// neither window scale nor SACK. Nothing is remembered of those that came back: an old duplicate of the third segment
+// opens another connection, unless a TCB or a TIME-WAIT record stands in its way.
 namespace pollux::tcp {
 
 inline constexpr Duration kCookiePeriod = 64s;

@@ -304,7 +304,8 @@ void Tcb::drop_queue(Env& env) {
   queue_ = kNone;
 }
 
-// There are as many Transmissions as TCBs, so there always is one.
+// There are some more Transmissions than TCBs, of which one at a time is none of the shard's (a cookie's), so there
+// always is one.
 Transmission& Tcb::begin_transmission(Env& env) {
   if (transmission_ == kNone) {
     transmission_ = env.stores.transmissions.alloc();

@@ -198,11 +198,14 @@ TEST_P(ShardSynCookie, TheSameSynGetsTheSameCookie) {
 
 // LB-06. A SYN that comes again when there is room makes a record, under the number that the peer may have already.
 TEST_P(ShardSynCookie, IsStillTakenWhenThereIsRoomAgain) {
-  for (const bool syn_again : {false, true}) {
+  for (const auto& [syn_again, tsval] : {std::pair<bool, std::optional<std::uint32_t>>{false, 1000},
+                                         {true, 1000},
+                                         {false, std::nullopt},
+                                         {true, std::nullopt}}) {
     TestShard world{given()};
     world.listen(spec());
     crowd(world);
-    const CookiePeer peer{world, {.mss = 1460, .shift = 7, .sack = false, .tsval = 1000}};
+    const CookiePeer peer{world, {.mss = 1460, .shift = 7, .sack = true, .tsval = tsval}};
     disperse(world);
     if (syn_again) {
       world.receive(peer.syn);
@@ -212,9 +215,12 @@ TEST_P(ShardSynCookie, IsStillTakenWhenThereIsRoomAgain) {
     world.sleep(50ms);
     EXPECT_TRUE(peer.acknowledges());
     EXPECT_EQ(world.tcp_counters().syn_cookies_accepted, syn_again ? 0u : 1u);
-    // Which SYN-ACK that answers is not known (MUST-18).
-    ASSERT_TRUE(
-        world.shard.with(world.app.latest, world.now, [](Conn conn) { EXPECT_FALSE(conn.tcb().rtt().sampled()); }));
+    ASSERT_TRUE(world.shard.with(world.app.latest, world.now, [&peer](Conn conn) {
+      // Which SYN-ACK that answers is not known (MUST-18).
+      EXPECT_FALSE(conn.tcb().rtt().sampled());
+      EXPECT_EQ(conn.tcb().window_scaled(), peer.answer.segment().options.wind_shift.has_value());
+      EXPECT_EQ(conn.tcb().sack_permitted(), peer.answer.segment().options.sack_permitted);
+    }));
   }
 }
 
