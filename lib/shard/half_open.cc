@@ -89,8 +89,10 @@ void ShardCore::forget_half_open(std::uint32_t id, std::uint64_t hash) {
 void ShardCore::half_open_due(std::uint32_t id) {
   tcp::HandshakeRecord& record = half_open_[id];
   const Listener& listener = listeners_[record.listener];
-  // More than half full: who has not answered the second SYN-ACK makes room for those who will.
-  const bool crowded = listener.half_open > std::max(listener.spec.backlog / 2, kFewHalfOpen);
+  // More than half full, of what is ever taken (which with cookies is half): who has not answered the second SYN-ACK
+  // makes room for those who will.
+  const std::uint32_t half = config_.tcp.syn_cookies ? listener.spec.backlog / 4 : listener.spec.backlog / 2;
+  const bool crowded = listener.half_open > std::max(half, kFewHalfOpen);
   const std::uint8_t retries = std::min<std::uint8_t>(config_.tcp.syn_ack_retries, crowded ? 1 : UINT8_MAX);
   if (MUTANT(64, record.retransmissions >= retries, false) || !listener.open) {
     ++shard_counters_.half_open_expired;

@@ -425,5 +425,18 @@ TEST_P(ShardListen, ACrowdedBacklogWaitsForOneMoreSynAckOnly) {
   EXPECT_EQ(world.take_all().size(), 150u);
 }
 
+// The same where half of the backlog is all that is taken, and the rest are given cookies.
+TEST_P(ShardListen, ACrowdedBacklogWaitsForOneMoreSynAckOnlyBesideCookiesToo) {
+  TestShard::Given large = given();
+  large.config.max_half_open = 512;
+  TestShard world{large};
+  world.listen(ListenSpec{.address = {}, .port = 80, .options = {}, .backlog = 300});
+  for (std::uint16_t port = 1000; port < 1200; ++port) world.receive(Peer{world, port}.segment(kSyn));
+  EXPECT_EQ(world.in_state(tcp::State::kSynReceived), 151u);
+  world.sleep(3100ms);
+  EXPECT_EQ(world.in_state(tcp::State::kSynReceived), 128u);  // so many are few
+  EXPECT_EQ(world.counters().half_open_expired, 23u);
+}
+
 }  // namespace
 }  // namespace pollux::test
