@@ -163,7 +163,6 @@ TEST_P(SynFlood, AMillionASecondKeepNobodyOutAndTakeNoMoreThanTheBacklog) {
   const std::uint64_t syns = flood_frames();
   const std::uint64_t turns = syns / kForgedPerTurn;
   const std::uint64_t clients = turns / kTurnsPerClient;
-  const ShardCore::MemoryUse before = world.server().memory();
   for (std::uint64_t turn = 0; turn < turns; ++turn) {
     if (turn % kTurnsPerClient == 0) world.connect();
     world.forge({.syn = true}, kForgedPerTurn);
@@ -174,12 +173,8 @@ TEST_P(SynFlood, AMillionASecondKeepNobodyOutAndTakeNoMoreThanTheBacklog) {
   EXPECT_GE(1000 * world.client_app().finished, 999 * clients) << "of " << clients;
   EXPECT_EQ(world.client_app().heard, world.client_app().finished);
   EXPECT_EQ(world.server_app().opened, world.client_app().opened) << "nobody else was let in";
-  EXPECT_LE(world.most_half_open(), kBacklog);
+  EXPECT_LE(world.most_half_open(), kBacklog / 2 + 1) << "where cookies begin";
   EXPECT_LE(world.most_connections(), 16u) << "those of the clients of a few turns";
-  const ShardCore::MemoryUse after = world.server().memory();
-  EXPECT_EQ(after.connections, before.connections);
-  EXPECT_EQ(after.half_open, before.half_open);
-  EXPECT_EQ(after.buffers, before.buffers);
   const tcp::Counters& c = world.server().tcp_counters();
   EXPECT_GE(c.syn_cookies_sent, syns - kBacklog - c.rto_fired);
   EXPECT_EQ(c.syn_cookies_failed, 0u);
