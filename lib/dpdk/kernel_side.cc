@@ -121,7 +121,7 @@ std::optional<std::uint16_t> interface_mtu(const std::string& interface) {
   return static_cast<std::uint16_t>(std::clamp(request.ifr_mtu, 0, UINT16_MAX));
 }
 
-std::uint32_t kernel_drops(const std::string& interface) {
+std::optional<std::uint32_t> kernel_drops(const std::string& interface) {
   const Addresses all;
   for (const ifaddrs* a = all.first; a != nullptr; a = a->ifa_next) {
     if (a->ifa_addr == nullptr || a->ifa_addr->sa_family != AF_PACKET || a->ifa_data == nullptr) continue;
@@ -130,7 +130,7 @@ std::uint32_t kernel_drops(const std::string& interface) {
     std::memcpy(&stats, a->ifa_data, sizeof stats);
     return stats.tx_dropped;
   }
-  return 0;
+  return std::nullopt;
 }
 
 std::string kernel_interfaces() {

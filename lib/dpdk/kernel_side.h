@@ -22,8 +22,8 @@ std::optional<std::string> kernel_owns(const IpAddress& address);
 std::optional<std::uint16_t> interface_mtu(const std::string& interface);
 
 // Packets that the kernel had for whoever reads this interface, and dropped as the queue to there was full, modulo
-// 2^32.
-std::uint32_t kernel_drops(const std::string& interface);
+// 2^32; nullopt: there is no such interface here.
+std::optional<std::uint32_t> kernel_drops(const std::string& interface);
 
 // Network interfaces the kernel knows, for error texts: "lo eth0".
 std::string kernel_interfaces();

@@ -336,7 +336,7 @@ Expected<std::unique_ptr<Port>, std::string> Port::start(std::uint16_t id, const
                   .and_then([&] { return port->set_up_queues(config); })
                   .and_then([&] { return port->run(config); });
   if (done && spec.kind == PortKind::kTap) done = set_up_kernel_side(spec.interface, spec.kernel);
-  if (done && spec.kind == PortKind::kTap) port->kernel_drops_before_ = kernel_drops(spec.interface);
+  if (done && spec.kind == PortKind::kTap) port->kernel_drops_before_ = kernel_drops(spec.interface).value_or(0);
   if (!done) return unexpected("--port " + spec.text + ": " + done.error());
   return port;
 }
@@ -526,7 +526,8 @@ PortCounters Port::counters() const {
   if (rte_eth_stats_get(id_, &stats) != 0) return {};
   PortCounters counters{stats.imissed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
   // The driver of a tap sees only what the kernel had room for.
-  if (kind_ == PortKind::kTap) counters.rx_missed += kernel_drops(interface_) - kernel_drops_before_;
+  if (kind_ == PortKind::kTap)
+    counters.rx_missed += kernel_drops(interface_).value_or(kernel_drops_before_) - kernel_drops_before_;
   return counters;
 }
 

@@ -104,6 +104,12 @@ def answer(connection, text):
     connection.sendall(text)
 
 
+def of_the_machine(reason):
+    """On a machine that is busy with other things a run may begin late, and miss some packets."""
+    missed = re.fullmatch(r"dropped: port_rx_missed (\d+)", reason)
+    return reason.startswith("connections began late") or (missed is not None and int(missed[1]) <= 1000)
+
+
 class LoadTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="pollux-load-")
@@ -127,9 +133,9 @@ class LoadTest(unittest.TestCase):
         self.assertTrue(os.path.exists(path), f"{' '.join(command)}\n{done.stderr}")
         with open(path) as file:
             result = json.load(file)
-        # On a machine that is busy with other things it may begin late, or not be there when the kernel has packets for it,
-        # which is rightly no valid measurement.
-        only_late = all(reason.startswith(("connections began late", "dropped: port_rx_missed")) for reason in result["verdict"]["reasons"])
+        # Which is rightly no valid measurement.
+        reasons = result["verdict"]["reasons"]
+        only_late = bool(reasons) and all(map(of_the_machine, reasons))
         if done.returncode != 4 or not only_late:
             self.assertIn(done.returncode, codes, f"{' '.join(command)}\n{done.stderr}\n{done.stdout}")
         return result
