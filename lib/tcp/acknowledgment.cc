@@ -85,6 +85,7 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   tx.time_outs = 0;
   tx.recover = max(tx.recover, ack - 1);  // carried along, or it would come to lie ahead after 2^31 bytes
   tx.up = max(tx.up, ack);
+  if (tx.dsack_round && *tx.dsack_round <= ack) tx.dsack_round.reset();
   tx.stalled_since = Millis::floor(env.now);
   if (snd_.una == snd_.nxt) {
     deadlines_.clear_place(Timer::kRetransmission);  // RFC 6298, 5.2

@@ -46,9 +46,10 @@ bool Tcb::make_loss_probe(Outgoing& out, Env& env) {
   tx->probe.due = false;
   const std::uint32_t flight = flight_size();
   if (!tx->scoreboard.empty() || tx->log.lost() > 0) return false;  // an answer came after all
-  if (flight == 0 || snd_.wnd < flight) return false;               // so it did; or the window has shrunk
+  if (flight == 0) return false;                                    // so it did
   const std::uint32_t queued = flag(kFinSent) ? 0 : unsent(env);
-  const std::uint32_t size = std::min({queued, snd_.wnd - flight, std::uint32_t{smss_}});
+  const std::uint32_t room = snd_.wnd > flight ? snd_.wnd - flight : 0;
+  const std::uint32_t size = std::min({queued, room, std::uint32_t{smss_}});
   tx->probe.is_retrans = size == 0;
   if (size > 0) {
     put_new_text(out, size, false, env);

@@ -8,24 +8,24 @@
 
 namespace pollux::tcp {
 
-// Something is SACKed, lost or sent again from now on, until end_repair().
+// Something is SACKed, lost or sent again from now on, until end_repair_if_done() finds that nothing is.
 void Tcb::begin_repair(Env& env) {
   if (flag(kRepairing)) return;
   set(kRepairing);
   Transmission& tx = *transmission(env);
   tx.rack = {};
   tx.rack.fack = snd_.una;
-  if (tx.dsack_round && *tx.dsack_round <= snd_.una) tx.dsack_round.reset();
   if (deadlines_.armed(Timer::kLossProbe)) arm_retransmission(env);  // 7.2: no probe now
 }
 
-void Tcb::end_repair_if_done(Env& env) {
+void Tcb::end_repair_if_done(bool progress, Env& env) {
   const Transmission* tx = transmission(env);
   if (tx == nullptr) return set(kRepairing, reordering_.probe_unexplained);
   if (tx->fast_recovery || snd_.una <= tx->recover || !tx->scoreboard.empty() || tx->probe.end_seq) return;
-  if (tx->probe.due || tx->log.repeated(snd_.una, snd_.nxt)) return;
+  if (tx->probe.due || deadlines_.armed(Timer::kReordering) || tx->log.repeated(snd_.una, snd_.nxt)) return;
   set(kRepairing, false);
-  if (flight_size() > 0) arm_retransmission(env);  // it may be a probe's time now
+  // It may be a probe's time now; but what acknowledges nothing puts no time-out off (RFC 6298, 5.3).
+  if (flight_size() > 0 && (progress || !deadlines_.armed(Timer::kRetransmission))) arm_retransmission(env);
 }
 
 // Steps 2 and 3, for [left, right), which an ACK tells of, cumulatively (then `echo` is its timestamp's, if it has

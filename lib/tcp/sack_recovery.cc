@@ -10,6 +10,7 @@
 namespace pollux::tcp {
 
 void Tcb::take_repair_ack(const Segment& seg, Env& env) {
+  const SeqNum una_before = snd_.una;
   if (flag(kSackPermitted)) {
     take_sack(seg, env);
   } else if (snd_.una < seg.ack) {
@@ -17,7 +18,7 @@ void Tcb::take_repair_ack(const Segment& seg, Env& env) {
   } else if (is_duplicate_ack(seg, env)) {
     duplicate_ack(env);
   }
-  if (flag(kRepairing)) end_repair_if_done(env);
+  if (flag(kRepairing)) end_repair_if_done(una_before != snd_.una, env);
 }
 
 void Tcb::take_sack(const Segment& seg, Env& env) {
@@ -38,22 +39,23 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
     new_ack(seg, env);
   }
   Transmission* tx = transmission(env);
+  if (was_recovering && (tx == nullptr || tx->recover < snd_.una)) reordering_.narrow();
   if (tx == nullptr) return;
   const bool news = update_scoreboard(seg, env) > 0;
   take_delivered(tx->scoreboard.empty() ? snd_.una : tx->scoreboard.highest(), env);
-  if (news) may_transmit_ = true;
   if (news && snd_.una == seg.ack && tx->dup_acks < UINT8_MAX) {  // 2: what a duplicate acknowledgment is here
     ++tx->dup_acks;
     ++env.counters.duplicate_acks;
   }
-  if (was_recovering && tx->recover < snd_.una) reordering_.narrow();
   const bool more_lost = snd_.una != snd_.nxt && detect_loss(env);
+  if (news || more_lost) may_transmit_ = true;
   const bool recovering = snd_.una <= tx->recover;
   if (!recovering && tx->log.lost() > 0) begin_sack_recovery(env);
   if (!tx->fast_recovery) return;
   const bool safe = recovering && una_before < snd_.una && !more_lost;  // SafeACK of RFC 9937
-  const std::uint32_t delivered = distance(una_before, snd_.una) + tx->scoreboard.sacked() - sacked_before;
-  reduce_window(delivered, safe, env);
+  // Less than before is known where the peer gave up what it held (RFC 2018, 8).
+  const std::uint32_t known = distance(una_before, snd_.una) + tx->scoreboard.sacked();
+  reduce_window(known > sacked_before ? known - sacked_before : 0, safe, env);
 }
 
 // RFC 6937, 3: "on every ACK during recovery".

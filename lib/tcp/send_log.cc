@@ -41,7 +41,9 @@ void SendLog::sent_again(SeqNum left, SeqNum right, SeqNum una, SeqNum nxt, Inst
     erase(first - 1, first);
     --first;
   }
-  if (first > 0 && alike(runs_[first - 1], runs_[first]) && (runs_[first - 1].at == now || now < again_grain_end_)) {
+  const bool at_once = first > 0 && (runs_[first - 1].at == now ||
+                                     (now < again_grain_end_ && now < runs_[first - 1].at + rtt / kGrains));
+  if (at_once && alike(runs_[first - 1], runs_[first])) {
     erase(first, first + 1);
   } else {
     again_grain_end_ = now + rtt / kGrains;

@@ -16,6 +16,7 @@ struct Spurious {
   bool repeated = false;          // something was sent again since
   Millis repeated_at;             // RetransmitTS: when the first of it was
   SeqNum from;                    // SND.UNA when it was reduced
+  SeqNum to;                      // behind the last that was sent again since
   std::uint32_t unexplained = 0;  // bytes sent again that no D-SACK has told of
   std::uint32_t prior_cwnd = 0;
   std::uint32_t prior_ssthresh = 0;

@@ -74,7 +74,7 @@ struct Transmission {
   bool sws_forced = false;  // the override time-out has passed: send what fits
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
-  std::optional<SeqNum> dsack_round;  // RACK.dsack_round; long passed, it does not matter
+  std::optional<SeqNum> dsack_round;  // RACK.dsack_round, until it is acknowledged
   Rack rack;                          // while kRepairing
   LossProbe probe;                    // RFC 8985, 7
   SendLog log;                        // last: for most it ends within its first line
@@ -433,7 +433,7 @@ class Tcb {
   // rack.cc: RFC 8985, 6
   Duration min_rtt() const { return std::chrono::microseconds{min_rtt_us_}; }
   void begin_repair(Env& env);
-  void end_repair_if_done(Env& env);
+  void end_repair_if_done(bool progress, Env& env);
   void note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t> echo, Env& env);
   void take_delivered(SeqNum highest, Env& env);
   Duration reordering_window(const Env& env) const;
@@ -452,7 +452,7 @@ class Tcb {
 
   // undo.cc: RFC 3522, 4015 and 3708
   void note_reduction(bool time_out, Env& env);
-  void note_repeat(std::uint32_t size, Env& env);
+  void note_repeat(SeqNum seq, std::uint32_t size, Env& env);
   void find_spurious(const Segment& seg, std::uint32_t acked, Env& env);
   static const SackBlock* dsack_of(const Segment& seg);
   void take_dsack(const Segment& seg, Env& env);

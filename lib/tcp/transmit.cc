@@ -96,11 +96,11 @@ bool Tcb::make_retransmission(Outgoing& out, Env& env) {
     const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, first);
     if (congestion_.cwnd < in_network + (tx->fast_recovery ? smss_ : 1u)) return false;
     // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
-    if (first != snd_.una && snd_.una + snd_.wnd < first + smss_) return false;
+    if (first != snd_.una && snd_.una + snd_.wnd < min(first + smss_, end)) return false;
   }
   tx->resend_now = false;
   const SeqNum seq = MUTANT(77, first, snd_.una);
-  note_repeat(repeat(out, seq, end, env), env);
+  note_repeat(seq, repeat(out, seq, end, env), env);
   return true;
 }
 
@@ -272,6 +272,7 @@ void Tcb::wait_for_window(Env& env) {
 
 // RFC 5681, 4.1.
 void Tcb::restart_after_idle(Env& env) {
+  Congestion::pause(transmission(env)->stage, Millis::floor(env.now));  // nothing was in flight (RFC 9438, 5.8)
   const auto idle = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(sent_at_)};
   if (MUTANT(50, idle <= rtt_.rto(env.config), true)) return;
   const std::uint32_t restart = Congestion::initial_window(smss_, env.config.initial_window_segments);

@@ -15,17 +15,19 @@ void Tcb::note_reduction(bool time_out, Env& env) {
   s.pending = true;
   s.time_out = time_out;
   s.from = snd_.una;
+  s.to = snd_.una;
   s.prior_cwnd = congestion_.cwnd;
   s.prior_ssthresh = congestion_.ssthresh;
   s.prior_w_max = congestion_.w_max;
 }
 
-void Tcb::note_repeat(std::uint32_t size, Env& env) {
+void Tcb::note_repeat(SeqNum seq, std::uint32_t size, Env& env) {
   Spurious& s = transmission(env)->spurious;
   if (!s.pending) return;
   if (!s.repeated) s.repeated_at = Millis::floor(env.now);
   s.repeated = true;
   s.unexplained += size;
+  s.to = max(s.to, seq + size);
 }
 
 // RFC 3522, 3.2, (4) and (5): the first acceptable ACK after something was sent again echoes what was sent before
@@ -48,8 +50,8 @@ const SackBlock* Tcb::dsack_of(const Segment& seg) {
   return first.left < first.right && (first.right <= seg.ack || inside) ? &first : nullptr;
 }
 
-// RFC 3708: a D-SACK for everything that was sent again shows that none of it had been lost. That of a loss probe
-// tells of nothing else.
+// RFC 3708: a D-SACK for everything that was sent again shows that none of it had been lost. One for what was not sent
+// again tells of the network, and that of a loss probe of nothing else.
 void Tcb::take_dsack(const Segment& seg, Env& env) {
   const SackBlock* block = dsack_of(seg);
   if (block != nullptr) ++env.counters.dsacks_received;
@@ -60,7 +62,7 @@ void Tcb::take_dsack(const Segment& seg, Env& env) {
     reordering_.widen();
   }
   Spurious& s = tx.spurious;
-  if (!s.pending || s.unexplained == 0 || block->left < s.from || snd_.nxt < block->right) return;
+  if (!s.pending || s.unexplained == 0 || block->left < s.from || s.to < block->right) return;
   s.unexplained -= std::min(s.unexplained, distance(block->left, block->right));
   if (s.unexplained == 0) undo(0, env);
 }
@@ -76,7 +78,9 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   if (!s.time_out) reordering_.seen = true;
   const std::uint32_t most = Congestion::initial_window(smss_, env.config.initial_window_segments);
   const std::uint32_t resumed = s.time_out ? flight_size() + std::min(acked, most) : s.prior_cwnd;
-  congestion_.cwnd = std::max(congestion_.cwnd, std::min(s.prior_cwnd, resumed));
+  // In NewReno's fast recovery cwnd counts what has left the network too (RFC 6582, 3.2).
+  const std::uint32_t now = tx.fast_recovery ? 0 : congestion_.cwnd;
+  congestion_.cwnd = std::max(now, std::min(s.prior_cwnd, resumed));
   congestion_.ssthresh = s.prior_ssthresh;
   congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
   tx.stage = {};

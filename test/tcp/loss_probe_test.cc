@@ -60,6 +60,25 @@ TEST(LossProbe, WhatIsNewStaysWithinThePeersWindow) {  // 7.3: "AND the receive 
   EXPECT_EQ(sent(c), (Segments{9}));
 }
 
+// A window that is rounded, or shrinks, keeps only what is new from being the probe.
+TEST(LossProbe, TheLastSegmentGoesOnceMoreIntoAWindowThatHasShrunk) {  // 7.3; RFC 7323, 2.4
+  Conditions given = with_sack();
+  given.peer.wnd = static_cast<std::uint16_t>(10 * kMss);
+  TestConnection c = ten_in_flight(5, given);
+  c.peer_sends(ack(at(0)).seq(1).wnd(static_cast<std::uint16_t>(10 * kMss - 8)));
+  c.sleep(kPto);
+  EXPECT_EQ(sent(c), (Segments{9}));
+}
+
+TEST(LossProbe, TextThatAcknowledgesNothingPutsNoTimeOutOff) {  // RFC 6298, 5.3
+  TestConnection c = ten_in_flight(0);
+  for (int n = 0; n < 20; ++n) {
+    c.sleep(50ms);
+    c.peer_sends(data("x").seq(1 + n).ack(at(0)));
+  }
+  EXPECT_GT(c.counters().rto_fired, 0u);
+}
+
 TEST(LossProbe, ForOneSegmentTheDelayOfItsAckIsWaitedFor) {  // 7.2: TLP.max_ack_delay; RK-03
   TestConnection c = established(with_quick_acks());
   c.user_sends(pattern(kMss));

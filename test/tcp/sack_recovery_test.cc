@@ -153,6 +153,15 @@ TEST(SackRecovery, APeerThatRenegesGetsEverything) {
   for (std::int64_t n = 1; n < 10; ++n) EXPECT_EQ(std::count(again.begin(), again.end(), n), 1) << n;
 }
 
+TEST(SackRecovery, APeerThatRenegesInARecoveryOpensNoWindow) {  // RFC 2018, 8; RFC 6937, 3: DeliveredData
+  TestConnection c = ten_in_flight();
+  c.sleep(50ms);
+  sacks(c, 0, {{1, 4}});
+  sent(c);
+  sacks(c, 1, {});  // of what it had it knows nothing more
+  EXPECT_LE(cwnd(c), 10 * kMss);
+}
+
 TEST(SackRecovery, APeerThatDoesNotIsSparedWhatItTellsOf) {
   TestConnection c = ten_in_flight(0);
   c.sleep_until_time_out();

@@ -106,6 +106,30 @@ TEST(Spurious, ADSackForAPartOfItDoesNot) {
   EXPECT_EQ(f.c.counters().spurious_recoveries, 1u);
 }
 
+// It is the network that brought it twice.
+TEST(Spurious, ADSackForWhatWasSentOnlyOnceTellsNothing) {  // RFC 3708, 3
+  Flight f;
+  f.c.sleep(10ms);
+  f.acks(0, f.first_ts, {{at(1), at(4)}});
+  f.acks(10, f.c.last_tsval());
+  const std::uint32_t reduced = f.c.tcb().congestion().ssthresh;
+  ASSERT_LT(reduced, f.ssthresh);
+  f.acks(11, f.c.last_tsval(), {{at(10), at(11)}});
+  EXPECT_EQ(f.c.counters().dsacks_received, 1u);
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 0u);
+  EXPECT_EQ(f.c.tcb().congestion().ssthresh, reduced);
+}
+
+TEST(Spurious, WhatNewRenoAddedForDuplicatesIsNotKept) {  // RFC 4015, 3.2; RFC 6582, 3.2
+  Flight f{false};
+  f.c.sleep(10ms);
+  for (int duplicate = 0; duplicate < 9; ++duplicate) f.acks(0, f.first_ts);
+  ASSERT_GT(f.c.tcb().congestion().cwnd, f.cwnd);
+  f.acks(10, f.first_ts);
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 1u);
+  EXPECT_LE(f.c.tcb().congestion().cwnd, f.cwnd + 2 * kMss) << "and slow start goes on (RFC 3465)";
+}
+
 TEST(Spurious, ADSackInsideTheSecondBlockIsOne) {  // RFC 2883, 5
   Flight f;
   f.acks(0, f.first_ts, {{at(3), at(4)}, {at(2), at(6)}});
