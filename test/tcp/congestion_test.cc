@@ -50,11 +50,11 @@ TEST(Congestion, InitialWindowIsThatOfRfc6928) {
 }
 
 TEST(Congestion, InitialWindowCanBeSmaller) {
-  EXPECT_EQ(Congestion::initial_window(kSmss, 1), kSmss);  // RFC 5681, 3.1: after a lost SYN
+  EXPECT_EQ(Congestion::initial_window(kSmss, 1), kSmss);  // RFC 5681, 3.1, lost SYN
   EXPECT_EQ(Congestion::initial_window(kSmss, 4), 4 * kSmss);
 }
 
-TEST(Congestion, BeginsInSlowStartWithoutAThreshold) {  // RFC 5681, 3.1: "arbitrarily high"
+TEST(Congestion, BeginsInSlowStartWithoutAThreshold) {  // RFC 5681, 3.1, initial ssthresh: "arbitrarily high"
   const Congestion c{.cwnd = 10 * kSmss};
   EXPECT_TRUE(c.in_slow_start());
   EXPECT_GE(c.ssthresh, 1u << 30);
@@ -82,7 +82,7 @@ TEST(Congestion, AfterATimeoutOneAckAddsAtMostOneSegment) {  // RFC 3465, 2.3
   EXPECT_EQ(c.cwnd, 2 * kSmss);
 }
 
-TEST(Congestion, DividedAcksGainNothingInSlowStart) {  // RFC 3465, 3.1; RFC 5681, 3.1
+TEST(Congestion, DividedAcksGainNothingInSlowStart) {  // RFC 5681, 3.1, equation (2); RFC 3465, 3.1
   Reno whole = slow_start(10 * kSmss);
   Reno divided = whole;
   whole.grow(kSmss, kSmss);
@@ -90,7 +90,7 @@ TEST(Congestion, DividedAcksGainNothingInSlowStart) {  // RFC 3465, 3.1; RFC 568
   EXPECT_EQ(divided.cwnd, whole.cwnd);
 }
 
-TEST(Congestion, SlowStartEndsAtTheThreshold) {
+TEST(Congestion, SlowStartEndsAtTheThreshold) {  // RFC 5681, 3.1, slow start
   Reno c = window(10 * kSmss, 12 * kSmss);
   c.grow(kSmss, kSmss);
   EXPECT_TRUE(c.in_slow_start());
@@ -100,7 +100,7 @@ TEST(Congestion, SlowStartEndsAtTheThreshold) {
   EXPECT_EQ(c.cwnd, 12 * kSmss);
 }
 
-TEST(Congestion, AvoidanceAddsOneSegmentEachRoundTrip) {  // RFC 5681, 3.1
+TEST(Congestion, AvoidanceAddsOneSegmentEachRoundTrip) {  // RFC 5681, 3.1, congestion avoidance
   for (const std::uint32_t per_ack : {std::uint32_t{100}, kSmss, 2 * kSmss, 20 * kSmss}) {
     Reno c = avoidance(20 * kSmss);
     for (std::uint32_t round = 1; round <= 50; ++round) {
@@ -129,7 +129,7 @@ TEST(Congestion, AvoidanceCountsWhatWasLeftOver) {  // RFC 3465, 2.1: bytes_acke
   EXPECT_EQ(c.cwnd, 22 * kSmss);
 }
 
-TEST(Congestion, ThresholdIsHalfTheFlightAndAtLeastTwoSegments) {  // RFC 5681, equation (4)
+TEST(Congestion, ThresholdIsHalfTheFlightAndAtLeastTwoSegments) {  // RFC 5681, 3.1, equation (4)
   EXPECT_EQ(halved(20 * kSmss, kSmss), 10 * kSmss);
   EXPECT_EQ(halved(5 * kSmss, kSmss), 5 * kSmss / 2);
   EXPECT_EQ(halved(4 * kSmss, kSmss), 2 * kSmss);

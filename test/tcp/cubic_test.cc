@@ -89,6 +89,8 @@ struct Pair {
   Reference reference;
 };
 
+// RFC 9438, 4.2, equation (1); RFC 9438, 4.3, equation (4); RFC 9438, 4.3, Reno-friendly; RFC 9438, 4.4; RFC 9438, 4.5;
+// RFC 9438, 4.7; RFC 9438, 4.8; RFC 9438, 4.10, slow start; RFC 9438, 5.1.
 TEST(Cubic, FollowsTheEquationsStepByStep) {
   for (const Duration rtt : {Duration{10ms}, Duration{50ms}, Duration{200ms}}) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -103,7 +105,7 @@ TEST(Cubic, FollowsTheEquationsStepByStep) {
   }
 }
 
-TEST(Cubic, ReducesToSevenTenths) {  // 4.6
+TEST(Cubic, ReducesToSevenTenths) {  // RFC 9438, 4.6
   Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
   Stage stage;
   c.reduce(kCubic, stage, 100 * kSmss, kSmss, false);
@@ -112,7 +114,7 @@ TEST(Cubic, ReducesToSevenTenths) {  // 4.6
   EXPECT_EQ(c.ssthresh, 2 * kSmss) << "and never below two segments";
 }
 
-TEST(Cubic, ReachesItsPlateauAfterKSeconds) {  // 4.2, equation (2)
+TEST(Cubic, ReachesItsPlateauAfterKSeconds) {  // RFC 9438, 4.2, equation (2)
   Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
   Stage stage;
   c.reduce(kCubic, stage, c.cwnd, kSmss, false);
@@ -126,7 +128,7 @@ TEST(Cubic, ReachesItsPlateauAfterKSeconds) {  // 4.2, equation (2)
   EXPECT_NEAR(c.cwnd / double{kSmss}, 100, 1.5);
 }
 
-TEST(Cubic, MakesRoomForOthers) {  // 4.7, fast convergence
+TEST(Cubic, MakesRoomForOthers) {  // RFC 9438, 4.7: fast convergence
   Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
   Stage stage;
   c.reduce(kCubic, stage, c.cwnd, kSmss, false);
@@ -136,7 +138,7 @@ TEST(Cubic, MakesRoomForOthers) {  // 4.7, fast convergence
   EXPECT_EQ(c.w_max, 68 * kSmss);
 }
 
-TEST(Cubic, TimeInWhichTheWindowIsNotUsedDoesNotCount) {  // 5.8
+TEST(Cubic, TimeInWhichTheWindowIsNotUsedDoesNotCount) {  // RFC 9438, 5.8
   Congestion used{.cwnd = 70 * kSmss, .ssthresh = 70 * kSmss, .w_max = 100 * kSmss};
   Congestion idle = used;
   Stage of_used;

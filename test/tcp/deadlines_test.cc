@@ -81,7 +81,7 @@ TEST(Deadlines, SettingAgainMovesIt) {
   EXPECT_EQ(deadlines.next(kStart), kStart + 3s);
 }
 
-TEST(Deadlines, TimersOfOnePlaceReplaceEachOther) {
+TEST(Deadlines, TimersOfOnePlaceReplaceEachOther) {  // RFC 8985, 8
   Deadlines deadlines;
   deadlines.set(Timer::kRetransmission, kStart + 1s);
   deadlines.set(Timer::kPersist, kStart + 5s);

@@ -9,7 +9,7 @@ constexpr std::size_t kMss = 1460;
 
 // --- Delayed ACKs ---
 
-TEST(DelayedAck, WaitsForFortyMilliseconds) {  // MUST-40: below 500 ms; SHLD-18
+TEST(DelayedAck, WaitsForFortyMilliseconds) {  // RFC 5681, 4.2, 500 ms; MUST-40; SHLD-18
   TestConnection c = established();
   c.peer_sends(data(pattern(kMss)).seq(1).ack(1));
   c.expect_nothing_sent();
@@ -21,7 +21,8 @@ TEST(DelayedAck, WaitsForFortyMilliseconds) {  // MUST-40: below 500 ms; SHLD-18
   c.expect_nothing_sent();
 }
 
-TEST(DelayedAck, EverySecondFullSizedSegmentIsAcknowledgedAtOnce) {  // SHLD-19
+// RFC 5681, 4.2, every second; RFC 5681, 4.2, one ACK; SHLD-19
+TEST(DelayedAck, EverySecondFullSizedSegmentIsAcknowledgedAtOnce) {
   TestConnection c = established();
   std::int64_t seq = 1;
   for (int i = 0; i < 10; ++i) {
@@ -78,7 +79,7 @@ TEST(DelayedAck, RidesOnAFin) {
   c.expect_nothing_sent();
 }
 
-TEST(DelayedAck, OutOfOrderTextIsAcknowledgedAtOnce) {  // RFC 5681, 4.2; MAY-13
+TEST(DelayedAck, OutOfOrderTextIsAcknowledgedAtOnce) {  // RFC 5681, 4.2, out of order; MAY-13
   TestConnection c = established();
   c.peer_sends(data("later").seq(6).ack(1));
   c.expect_sent(ack(1).seq(1));
@@ -86,7 +87,7 @@ TEST(DelayedAck, OutOfOrderTextIsAcknowledgedAtOnce) {  // RFC 5681, 4.2; MAY-13
   c.expect_sent(ack(1).seq(1));
 }
 
-TEST(DelayedAck, TextThatFillsAHoleIsAcknowledgedAtOnce) {  // RFC 5681, 4.2
+TEST(DelayedAck, TextThatFillsAHoleIsAcknowledgedAtOnce) {  // RFC 5681, 4.2, gap
   TestConnection c = established();
   c.peer_sends(data("world").seq(6).ack(1));
   c.peer_sends(data("!").seq(20).ack(1));

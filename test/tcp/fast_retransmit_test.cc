@@ -27,7 +27,7 @@ void duplicates(TestConnection& c, int n, std::int64_t una = 1) {
   for (int i = 0; i < n; ++i) c.peer_sends(ack(una).seq(1));
 }
 
-TEST(FastRetransmit, FirstTwoDuplicatesEachLetANewSegmentGo) {  // RFC 3042
+TEST(FastRetransmit, FirstTwoDuplicatesEachLetANewSegmentGo) {  // RFC 5681, 3.2, (1); RFC 3042
   TestConnection c = ten_in_flight();
   duplicates(c, 1);
   EXPECT_EQ(seqs(c), std::vector{at(10)});
@@ -35,7 +35,7 @@ TEST(FastRetransmit, FirstTwoDuplicatesEachLetANewSegmentGo) {  // RFC 3042
   EXPECT_EQ(seqs(c), std::vector{at(11)});
 }
 
-TEST(FastRetransmit, ThirdDuplicateSendsTheFirstSegmentAgain) {  // RFC 5681, 3.2, (2) and (3)
+TEST(FastRetransmit, ThirdDuplicateSendsTheFirstSegmentAgain) {  // RFC 5681, 3.2, (3)
   TestConnection c = ten_in_flight();
   duplicates(c, 2);
   c.take_all_sent();
@@ -48,10 +48,10 @@ TEST(FastRetransmit, SsthreshLeavesLimitedTransmitOut) {  // RFC 5681, 3.2, (2):
   TestConnection c = ten_in_flight();
   duplicates(c, 3);
   EXPECT_EQ(c.tcb().congestion().ssthresh, 5u * kMss);
-  EXPECT_EQ(c.tcb().congestion().cwnd, 8u * kMss) << "(3): ssthresh plus three segments";
+  EXPECT_EQ(c.tcb().congestion().cwnd, 8u * kMss) << "RFC 5681, 3.2, (3): ssthresh plus three segments";
 }
 
-TEST(FastRetransmit, EachFurtherDuplicateInflatesTheWindow) {  // RFC 5681, 3.2, (4) and (5)
+TEST(FastRetransmit, EachFurtherDuplicateInflatesTheWindow) {  // RFC 5681, 3.2, (4); RFC 5681, 3.2, (5)
   TestConnection c = ten_in_flight();
   duplicates(c, 3);
   c.take_all_sent();
@@ -62,7 +62,7 @@ TEST(FastRetransmit, EachFurtherDuplicateInflatesTheWindow) {  // RFC 5681, 3.2,
   EXPECT_EQ(seqs(c), std::vector{at(12)}) << "twelve are in flight; now cwnd is thirteen";
 }
 
-TEST(FastRetransmit, FullAckEndsRecoveryWithTheWindowDeflated) {  // RFC 6582, 3.2, (3)
+TEST(FastRetransmit, FullAckEndsRecoveryWithTheWindowDeflated) {  // RFC 5681, 3.2, (6); RFC 6582, 3.2, (3)
   TestConnection c = ten_in_flight();
   duplicates(c, 3);
   c.peer_sends(ack(at(12)).seq(1));
@@ -94,7 +94,7 @@ TEST(FastRetransmit, SecondLossInTheSameWindowDoesNotHalveAgain) {
   EXPECT_EQ(c.tcb().congestion().ssthresh, 5u * kMss);
 }
 
-TEST(FastRetransmit, TextTheWindowAndFinAreNoDuplicates) {  // RFC 5681, 2
+TEST(FastRetransmit, TextAndAnotherWindowAreNoDuplicates) {  // RFC 5681, 2, (b); RFC 5681, 2, (e)
   TestConnection with_text = ten_in_flight();
   for (std::int64_t i = 0; i < 5; ++i) with_text.peer_sends(data("x").seq(1 + i).ack(1));
   EXPECT_EQ(with_text.counters().fast_retransmits, 0u);
@@ -106,7 +106,7 @@ TEST(FastRetransmit, TextTheWindowAndFinAreNoDuplicates) {  // RFC 5681, 2
   EXPECT_EQ(with_window.counters().fast_retransmits, 0u);
 }
 
-TEST(FastRetransmit, NothingOutstandingIsNoDuplicate) {
+TEST(FastRetransmit, NothingOutstandingIsNoDuplicate) {  // RFC 5681, 2, (a)
   TestConnection c = established();
   duplicates(c, 10);
   EXPECT_EQ(c.counters().duplicate_acks, 0u);

@@ -34,7 +34,8 @@ void goes_on(TestConnection& c) {
   sacks(c, 12, {});
 }
 
-TEST(LossProbe, TheLastSegmentGoesOnceMoreAfterTwoRoundTrips) {  // 7.2, 7.3; RK-03
+// RFC 8985, 7.2, 2 * SRTT; RFC 8985, 7.3, last segment; RK-03
+TEST(LossProbe, TheLastSegmentGoesOnceMoreAfterTwoRoundTrips) {
   TestConnection c = ten_in_flight(0);
   const std::uint32_t before = cwnd(c);
   c.sleep(kPto - 1ms);
@@ -43,16 +44,17 @@ TEST(LossProbe, TheLastSegmentGoesOnceMoreAfterTwoRoundTrips) {  // 7.2, 7.3; RK
   EXPECT_EQ(sent(c), (Segments{9}));
   EXPECT_EQ(c.counters().tail_loss_probes, 1u);
   EXPECT_EQ(c.counters().rto_fired, 0u);
-  EXPECT_EQ(cwnd(c), before) << "7.3: it costs no window";
+  EXPECT_EQ(cwnd(c), before) << "RFC 8985, 7.3, cwnd: it costs none";
 }
 
-TEST(LossProbe, WhatIsNewGoesFirstWhateverCwndSays) {  // 7.3
+TEST(LossProbe, WhatIsNewGoesFirstWhateverCwndSays) {  // RFC 8985, 7.3, new text; RFC 8985, 7.3, cwnd
   TestConnection c = ten_in_flight(5);
   c.sleep(kPto);
   EXPECT_EQ(sent(c), (Segments{10}));
 }
 
-TEST(LossProbe, WhatIsNewStaysWithinThePeersWindow) {  // 7.3: "AND the receive window allows new data to be sent"
+// RFC 8985, 7.3, new text: "AND the receive window allows new data to be sent"
+TEST(LossProbe, WhatIsNewStaysWithinThePeersWindow) {
   Conditions given = with_sack();
   given.peer.wnd = static_cast<std::uint16_t>(10 * kMss);
   TestConnection c = ten_in_flight(5, given);
@@ -79,7 +81,7 @@ TEST(LossProbe, TextThatAcknowledgesNothingPutsNoTimeOutOff) {  // RFC 6298, 5.3
   EXPECT_GT(c.counters().rto_fired, 0u);
 }
 
-TEST(LossProbe, ForOneSegmentTheDelayOfItsAckIsWaitedFor) {  // 7.2: TLP.max_ack_delay; RK-03
+TEST(LossProbe, ForOneSegmentTheDelayOfItsAckIsWaitedFor) {  // RFC 8985, 7.2, max_ack_delay; RK-03
   TestConnection c = established(with_quick_acks());
   c.user_sends(pattern(kMss));
   sent(c);
@@ -90,7 +92,7 @@ TEST(LossProbe, ForOneSegmentTheDelayOfItsAckIsWaitedFor) {  // 7.2: TLP.max_ack
   EXPECT_EQ(c.counters().tail_loss_probes, 1u);
 }
 
-TEST(LossProbe, ComesNoLaterThanTheTimeOutWould) {  // 7.2: TCP_RTO_expiration
+TEST(LossProbe, ComesNoLaterThanTheTimeOutWould) {  // RFC 8985, 7.2, RTO: TCP_RTO_expiration
   TestConnection c = established(with_sack());
   c.user_sends(pattern(kMss));
   sent(c);
@@ -101,7 +103,7 @@ TEST(LossProbe, ComesNoLaterThanTheTimeOutWould) {  // 7.2: TCP_RTO_expiration
   EXPECT_EQ(cwnd(c), before);
 }
 
-TEST(LossProbe, SendingPutsItOffButNotBeyondTheTimeOut) {  // 7.2
+TEST(LossProbe, SendingPutsItOffButNotBeyondTheTimeOut) {  // RFC 8985, 7.2, new text; RFC 8985, 7.2, RTO
   TestConnection c = established(with_sack());
   c.user_sends(pattern(2 * kMss));
   c.sleep(150ms);
@@ -113,7 +115,7 @@ TEST(LossProbe, SendingPutsItOffButNotBeyondTheTimeOut) {  // 7.2
   EXPECT_EQ(sent(c), (Segments{3}));
 }
 
-TEST(LossProbe, PeersWithoutSackGetNone) {  // 7.1: RACK needs SACK
+TEST(LossProbe, PeersWithoutSackGetNone) {  // RFC 8985, 7.2, SACK
   TestConnection c = ten_in_flight(0, {});
   c.sleep(c.rto());
   EXPECT_EQ(sent(c), (Segments{0}));
@@ -121,7 +123,7 @@ TEST(LossProbe, PeersWithoutSackGetNone) {  // 7.1: RACK needs SACK
   EXPECT_EQ(c.counters().rto_fired, 1u);
 }
 
-TEST(LossProbe, TheTimeOutFollowsAnUnansweredProbe) {  // 7.3: "MUST re-arm the RTO timer"
+TEST(LossProbe, TheTimeOutFollowsAnUnansweredProbe) {  // RFC 8985, 7.3, RTO: "MUST re-arm"; RFC 8985, 7.3, one probe
   TestConnection c = ten_in_flight(0);
   c.sleep(kPto);
   sent(c);
@@ -133,7 +135,7 @@ TEST(LossProbe, TheTimeOutFollowsAnUnansweredProbe) {  // 7.3: "MUST re-arm the 
   EXPECT_EQ(c.counters().tail_loss_probes, 1u) << "only one is on its way";
 }
 
-TEST(LossProbe, NoneInRecovery) {  // 7.2; RK-05
+TEST(LossProbe, NoneInRecovery) {  // RFC 8985, 7.2, recovery; RK-05
   TestConnection c = ten_in_flight(0);
   sacks(c, 0, {{1, 4}});
   EXPECT_EQ(sent(c), (Segments{0}));
@@ -142,7 +144,7 @@ TEST(LossProbe, NoneInRecovery) {  // 7.2; RK-05
   EXPECT_EQ(c.counters().rto_fired, 1u);
 }
 
-TEST(LossProbe, NoneBeforeARoundTripWasMeasuredSinceTheLast) {  // 7.3: the second condition
+TEST(LossProbe, NoneBeforeARoundTripWasMeasuredSinceTheLast) {  // RFC 8985, 7.3, measured: the second condition
   TestConnection c = probed();
   sacks(c, 10, {});
   sacks(c, 10, {{9, 10}});
@@ -156,7 +158,7 @@ TEST(LossProbe, NoneBeforeARoundTripWasMeasuredSinceTheLast) {  // 7.3: the seco
   EXPECT_EQ(c.counters().rto_fired, 1u);
 }
 
-TEST(LossProbe, ALossThatItRepairedReducesTheWindow) {  // 7.4; RK-04
+TEST(LossProbe, ALossThatItRepairedReducesTheWindow) {  // RFC 8985, 7.4.2, repaired; RK-04
   TestConnection c = probed();
   c.sleep(kRtt);
   sacks(c, 10, {});
@@ -167,7 +169,7 @@ TEST(LossProbe, ALossThatItRepairedReducesTheWindow) {  // 7.4; RK-04
   EXPECT_EQ(c.counters().rto_fired, 0u);
 }
 
-TEST(LossProbe, ADSackForItShowsThatNothingWasLost) {  // 7.4, case 1; RK-04
+TEST(LossProbe, ADSackForItShowsThatNothingWasLost) {  // RFC 8985, 7.4.2, D-SACK: case 1; RK-04
   TestConnection c = probed();
   sacks(c, 10, {});
   c.sleep(kRtt);
@@ -177,7 +179,7 @@ TEST(LossProbe, ADSackForItShowsThatNothingWasLost) {  // 7.4, case 1; RK-04
   EXPECT_EQ(c.counters().dsacks_received, 1u);
 }
 
-TEST(LossProbe, SoDoesADuplicateAckWithoutBlocks) {  // 7.4, case 2
+TEST(LossProbe, SoDoesADuplicateAckWithoutBlocks) {  // RFC 8985, 7.4.2, duplicate ACK: case 2
   TestConnection c = probed();
   sacks(c, 10, {});
   c.sleep(kRtt);
@@ -186,7 +188,7 @@ TEST(LossProbe, SoDoesADuplicateAckWithoutBlocks) {  // 7.4, case 2
   EXPECT_EQ(ssthresh(c), UINT32_MAX);
 }
 
-TEST(LossProbe, OneOfNewTextTellsNothingOfLoss) {  // 7.4: not TLP.is_retrans
+TEST(LossProbe, OneOfNewTextTellsNothingOfLoss) {  // RFC 8985, 7.4.2, new text: not TLP.is_retrans
   TestConnection c = ten_in_flight(1);
   c.sleep(kPto);
   EXPECT_EQ(sent(c), (Segments{10}));
@@ -198,7 +200,7 @@ TEST(LossProbe, OneOfNewTextTellsNothingOfLoss) {  // 7.4: not TLP.is_retrans
 }
 
 // Several at the end were lost: what the probe's SACK tells of lets RACK find the rest.
-TEST(LossProbe, ItsSackBringsFastRecovery) {  // 3.4; 7
+TEST(LossProbe, ItsSackBringsFastRecovery) {  // RFC 8985, 3.4; RFC 8985, 7.4.1
   TestConnection c = ten_in_flight(0);
   c.sleep(kRtt);
   sacks(c, 6, {});

@@ -29,7 +29,8 @@ TestConnection reordered() {
   return c;
 }
 
-TEST(Rack, WhatWasSentBeforeADeliveredSegmentIsLostAfterTheReorderingWindow) {  // 6.2, steps 4 and 5; RK-01
+// RFC 8985, 6.2, step 1; RFC 8985, 6.2, step 4, min_RTT: a quarter of it; RFC 8985, 6.2, step 5; RK-01
+TEST(Rack, WhatWasSentBeforeADeliveredSegmentIsLostAfterTheReorderingWindow) {
   TestConnection c = a_round_trip_later();
   sacks(c, 0, {{1, 2}});
   c.sleep(kReoWnd - 1ms);
@@ -51,7 +52,8 @@ TEST(Rack, WhatComesWithinTheWindowCostsNothing) {
   EXPECT_EQ(c.counters().fast_retransmits, 0u);
 }
 
-TEST(Rack, AtTheThresholdNothingIsWaitedForUntilReorderingWasSeen) {  // 6.2, step 4; RK-02
+// RFC 8985, 6.2, step 3; RFC 8985, 6.2, step 4, DupThresh; RK-02
+TEST(Rack, AtTheThresholdNothingIsWaitedForUntilReorderingWasSeen) {
   TestConnection fresh = a_round_trip_later();
   sacks(fresh, 0, {{1, 5}});
   EXPECT_EQ(sent(fresh), (Segments{0}));
@@ -65,7 +67,7 @@ TEST(Rack, AtTheThresholdNothingIsWaitedForUntilReorderingWasSeen) {  // 6.2, st
   EXPECT_EQ(sent(c).front(), 2);
 }
 
-// RFC 8985, 6.2, step 3, sees none of it: the hole was sent again at once.
+// Step 3 sees none of it: the hole was sent again at once.
 TEST(Rack, ARecoveryThatWasForNothingShowsReorderingToo) {
   TestConnection c = a_round_trip_later(30);
   sacks(c, 0, {{1, 4}});
@@ -80,7 +82,7 @@ TEST(Rack, ARecoveryThatWasForNothingShowsReorderingToo) {
   EXPECT_FALSE(contains(sent(c), 4));
 }
 
-TEST(Rack, ADSackWidensTheWindowOncePerRound) {  // 6.2, step 4; RK-08
+TEST(Rack, ADSackWidensTheWindowOncePerRound) {  // RFC 8985, 6.2, step 4, D-SACK; RK-08
   TestConnection c = reordered();
   sacks(c, 2, {{0, 1}});
   sacks(c, 2, {{1, 2}});
@@ -92,7 +94,7 @@ TEST(Rack, ADSackWidensTheWindowOncePerRound) {  // 6.2, step 4; RK-08
   EXPECT_EQ(sent(c).front(), 2);
 }
 
-TEST(Rack, TheWindowIsNoWiderThanARoundTrip) {  // 6.2, step 4: min(..., SRTT)
+TEST(Rack, TheWindowIsNoWiderThanARoundTrip) {  // RFC 8985, 6.2, step 4, SRTT: min(..., SRTT)
   TestConnection c = reordered();
   for (int round = 0; round < 8; ++round) {
     const std::int64_t una = (c.snd_una() - 1) / kMss;
@@ -111,7 +113,7 @@ TEST(Rack, TheWindowIsNoWiderThanARoundTrip) {  // 6.2, step 4: min(..., SRTT)
   EXPECT_TRUE(contains(sent(c), una));
 }
 
-TEST(Rack, SixteenRecoveriesWithoutADSackNarrowTheWindow) {  // 6.2, step 4: RACK.reo_wnd_persist
+TEST(Rack, SixteenRecoveriesWithoutADSackNarrowTheWindow) {  // RFC 8985, 6.2, step 4, reo_wnd_persist
   Reordering reordering;
   reordering.widen();
   reordering.widen();
@@ -123,7 +125,7 @@ TEST(Rack, SixteenRecoveriesWithoutADSackNarrowTheWindow) {  // 6.2, step 4: RAC
   EXPECT_EQ(reordering.mult, Reordering::kMostMult);
 }
 
-TEST(Rack, ALostRetransmissionIsSentAgainWithoutATimeOut) {  // 6.2, step 5; SS-08
+TEST(Rack, ALostRetransmissionIsSentAgainWithoutATimeOut) {  // RFC 8985, 6.2, step 5; RFC 6675, 5, (B); SS-08
   TestConnection c = a_round_trip_later(20);
   sacks(c, 0, {{1, 4}});
   EXPECT_EQ(sent(c).front(), 0);
@@ -161,7 +163,7 @@ TEST(Rack, WhatWasSentBeforeTheRetransmissionSaysNothingOfIt) {
   c.expect_nothing_sent();
 }
 
-TEST(Rack, AnAckTooSoonForTheRetransmissionIsForTheFirstCopy) {  // 6.2, step 2; RK-07
+TEST(Rack, AnAckTooSoonForTheRetransmissionIsForTheFirstCopy) {  // RFC 8985, 6.2, step 2, min_RTT; RK-07
   TestConnection c = a_round_trip_later();
   sacks(c, 0, {{1, 4}});
   sent(c);
@@ -170,7 +172,7 @@ TEST(Rack, AnAckTooSoonForTheRetransmissionIsForTheFirstCopy) {  // 6.2, step 2;
   c.expect_nothing_sent();
 }
 
-TEST(Rack, OnceTheRetransmissionIsAcknowledgedWhatIsOlderIsLost) {  // 6.2, step 5
+TEST(Rack, OnceTheRetransmissionIsAcknowledgedWhatIsOlderIsLost) {  // RFC 8985, 6.2, step 5
   TestConnection c = a_round_trip_later();
   sacks(c, 0, {{1, 4}});
   sent(c);
@@ -180,7 +182,7 @@ TEST(Rack, OnceTheRetransmissionIsAcknowledgedWhatIsOlderIsLost) {  // 6.2, step
   EXPECT_EQ(c.counters().rto_fired, 0u);
 }
 
-TEST(Rack, ATimeOutLosesOnlyWhatIsOld) {  // 6.3
+TEST(Rack, ATimeOutLosesOnlyWhatIsOld) {  // RFC 8985, 6.3
   TestConnection c = established(with_sack());
   c.user_sends(pattern(2 * kMss));
   c.sleep(2 * kRtt + 2ms);  // a loss probe

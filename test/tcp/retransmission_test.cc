@@ -19,7 +19,8 @@ Duration time_to_next(TestConnection& c, Duration at_most = 10min) {
   return slept;
 }
 
-TEST(Retransmission, UnacknowledgedTextIsSentAgainAfterRtoThenAfterTwice) {  // RFC 6298, 5.4-5.5
+// RFC 6298, 5, too early; RFC 6298, 5.4; RFC 6298, 5.5; RFC 6298, 5.6
+TEST(Retransmission, UnacknowledgedTextIsSentAgainAfterRtoThenAfterTwice) {
   TestConnection c = established();
   ASSERT_EQ(c.rto(), kRto);
   c.user_sends("hello");
@@ -100,7 +101,7 @@ TEST(Retransmission, NewTextDoesNotRestartTheTimer) {  // RFC 6298, 5.1
   EXPECT_EQ(time_to_next(c), kRto - 200ms);
 }
 
-TEST(Retransmission, AckOfARetransmittedSegmentMeasuresNothing) {  // MUST-18: Karn
+TEST(Retransmission, AckOfARetransmittedSegmentMeasuresNothing) {  // MUST-18; RFC 6298, 3, Karn
   TestConnection c = established();
   c.user_sends("hello");
   c.sleep(kRto + 50ms);
@@ -117,7 +118,7 @@ TEST(Retransmission, TimestampTellsWhichTransmissionWasAcknowledged) {  // RFC 7
   EXPECT_LE(c.rto(), before) << "a sample of 100 ms";
 }
 
-TEST(Retransmission, EveryFreshAckIsASample) {  // RFC 6298, 2.3
+TEST(Retransmission, EveryFreshAckIsASample) {  // RFC 6298, 3, each round trip; RFC 6298, 2.3
   TestConnection c = established();
   c.user_sends("hello");
   c.sleep(100ms);
@@ -174,7 +175,8 @@ TEST(Retransmission, BackOffStaysUntilSomethingIsMeasured) {  // RFC 6298, 5.5 a
   EXPECT_LE(time_to_next(measured), kRto);
 }
 
-TEST(Retransmission, OneSegmentGoesAndThenAsManyAsSlowStartAllows) {  // RFC 5681, 3.1; MUST-19
+// RFC 5681, 3.1, loss window; RFC 5681, 3.1, after a time-out; MUST-19
+TEST(Retransmission, OneSegmentGoesAndThenAsManyAsSlowStartAllows) {
   TestConnection c = established();
   c.user_sends(pattern(10 * kMss));
   ASSERT_EQ(c.take_all_sent().size(), 10u);
@@ -192,7 +194,7 @@ TEST(Retransmission, OneSegmentGoesAndThenAsManyAsSlowStartAllows) {  // RFC 568
   EXPECT_EQ(c.take_all_sent().size(), 4u);
 }
 
-TEST(Retransmission, SecondTimeOutInARowDoesNotHalveSsthreshAgain) {  // RFC 5681, 3.1, "held constant"
+TEST(Retransmission, SecondTimeOutInARowDoesNotHalveSsthreshAgain) {  // RFC 5681, 3.1, held constant
   TestConnection c = established();
   c.user_sends(pattern(10 * kMss));
   c.sleep(10 * kRto);
@@ -366,7 +368,7 @@ TEST(Retransmission, RtoIsThreeSecondsAfterALostSyn) {  // RFC 6298, 5.7
   }
 }
 
-TEST(Retransmission, InitialWindowIsOneSegmentAfterALostSyn) {  // RFC 5681, 3.1
+TEST(Retransmission, InitialWindowIsOneSegmentAfterALostSyn) {  // RFC 5681, 3.1, lost SYN
   TestConnection c = syn_received();
   c.sleep(1100ms);
   c.peer_sends(ack(1));
@@ -389,7 +391,7 @@ TEST(Retransmission, SlowStartGrowsByWhatIsAcknowledged) {  // MUST-19; RFC 5681
   EXPECT_EQ(c.take_all_sent().size(), 4u) << "two that left, two by which cwnd grew";
 }
 
-TEST(Retransmission, DividedAcksGainNothing) {  // RFC 5681, 3.1; RFC 3465
+TEST(Retransmission, DividedAcksGainNothing) {  // RFC 5681, 3.1, equation (2); RFC 3465
   TestConnection c = established();
   c.user_sends(pattern(60 * kMss));
   const std::uint32_t before = c.tcb().congestion().cwnd;
@@ -397,7 +399,7 @@ TEST(Retransmission, DividedAcksGainNothing) {  // RFC 5681, 3.1; RFC 3465
   EXPECT_LE(c.tcb().congestion().cwnd, before + kMss);
 }
 
-TEST(Retransmission, CongestionAvoidanceGrowsOneSegmentARound) {  // MUST-19; RFC 5681, 3.1
+TEST(Retransmission, CongestionAvoidanceGrowsOneSegmentARound) {  // MUST-19; RFC 5681, 3.1, congestion avoidance
   TestConnection c = established();
   c.user_sends(pattern(80 * kMss));
   c.sleep(kRto);  // ssthresh is five segments now, cwnd one

@@ -44,13 +44,13 @@ constexpr double kSrttError = 0.010;
 constexpr double kRttvarError = 0.016;
 constexpr double kRtoError = kSrttError + 4 * kRttvarError;
 
-TEST(RttEstimator, TakesOneSecondBeforeTheFirstSample) {  // 2.1
+TEST(RttEstimator, TakesOneSecondBeforeTheFirstSample) {  // RFC 6298, 2.1
   const RttEstimator rtt;
   EXPECT_FALSE(rtt.sampled());
   EXPECT_EQ(rtt.rto(Config{}), 1s);
 }
 
-TEST(RttEstimator, FirstSampleSetsAll) {  // 2.2
+TEST(RttEstimator, FirstSampleSetsAll) {  // RFC 6298, 2.2
   RttEstimator rtt;
   rtt.sample(400ms);
   EXPECT_TRUE(rtt.sampled());
@@ -59,7 +59,7 @@ TEST(RttEstimator, FirstSampleSetsAll) {  // 2.2
   EXPECT_EQ(rtt.rto(Config{}), 1200ms);
 }
 
-TEST(RttEstimator, SecondSampleUsesTheOldSrttForTheVariance) {  // 2.3: RTTVAR before SRTT
+TEST(RttEstimator, SecondSampleUsesTheOldSrttForTheVariance) {  // RFC 6298, 2.3: RTTVAR before SRTT
   RttEstimator rtt;
   rtt.sample(400ms);
   rtt.sample(800ms);
@@ -118,14 +118,14 @@ TEST(RttEstimator, RoundingDoesNotAddUp) {
   EXPECT_NEAR(ms(rtt.rttvar()), reference.rttvar, kRttvarError);
 }
 
-TEST(RttEstimator, VarianceCountsAtLeastAsTheClocksTick) {  // 2.2, 2.3: max(G, K * RTTVAR)
+TEST(RttEstimator, VarianceCountsAtLeastAsTheClocksTick) {  // RFC 6298, 4: max(G, K * RTTVAR)
   RttEstimator rtt;
   for (int i = 0; i < 200; ++i) rtt.sample(500ms);
   EXPECT_LT(4 * rtt.rttvar(), 1ms);
   EXPECT_EQ(rtt.rto(Config{}), rtt.srtt() + 1ms);
 }
 
-TEST(RttEstimator, RtoHasAFloor) {  // 2.4
+TEST(RttEstimator, RtoHasAFloor) {  // RFC 6298, 2.4
   RttEstimator rtt;
   rtt.sample(1ms);
   EXPECT_EQ(rtt.rto(Config{}), 200ms);
@@ -134,7 +134,7 @@ TEST(RttEstimator, RtoHasAFloor) {  // 2.4
   EXPECT_EQ(rtt.rto(config), 1s);
 }
 
-TEST(RttEstimator, RtoHasACeilingOfAtLeastSixtySeconds) {  // 2.5
+TEST(RttEstimator, RtoHasACeilingOfAtLeastSixtySeconds) {  // RFC 6298, 2.5
   RttEstimator rtt;
   rtt.sample(100s);
   EXPECT_EQ(rtt.rto(Config{}), 60s);

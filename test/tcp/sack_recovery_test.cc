@@ -6,7 +6,7 @@
 namespace pollux::tcp::test {
 namespace {
 
-TEST(SackRecovery, WhatWasSackedMakesRoomForNewText) {  // 5, (3): limited transmit by pipe
+TEST(SackRecovery, WhatWasSackedMakesRoomForNewText) {  // RFC 6675, 5, (3): limited transmit by pipe
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 2}});
   EXPECT_EQ(sent(c), (Segments{10}));
@@ -15,7 +15,8 @@ TEST(SackRecovery, WhatWasSackedMakesRoomForNewText) {  // 5, (3): limited trans
   EXPECT_EQ(c.counters().fast_retransmits, 0u);
 }
 
-TEST(SackRecovery, MoreThanTwoSegmentsBeyondAHoleBeginIt) {  // 5, (2): IsLost(HighACK + 1); 4.2: both are halved
+// RFC 6675, 5, (2): IsLost(HighACK + 1); RFC 6675, 5, (4.2): both are halved
+TEST(SackRecovery, MoreThanTwoSegmentsBeyondAHoleBeginIt) {
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 3}});
   sent(c);
@@ -25,14 +26,14 @@ TEST(SackRecovery, MoreThanTwoSegmentsBeyondAHoleBeginIt) {  // 5, (2): IsLost(H
   EXPECT_EQ(ssthresh(c), 5u * kMss);
 }
 
-TEST(SackRecovery, OneAckThatTellsOfThreeSegmentsIsEnough) {  // 5, (2): ACKs may be lost
+TEST(SackRecovery, OneAckThatTellsOfThreeSegmentsIsEnough) {  // RFC 6675, 5, (2): ACKs may be lost; RFC 6675, 5, (4.3)
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 4}});
   EXPECT_EQ(sent(c).front(), 0);
   EXPECT_EQ(c.counters().fast_retransmits, 1u);
 }
 
-TEST(SackRecovery, ThreeDuplicatesOfSmallPiecesBeginIt) {  // 5, (1): DupAcks >= DupThresh
+TEST(SackRecovery, ThreeDuplicatesOfSmallPiecesBeginIt) {  // RFC 6675, 5, (1): DupAcks >= DupThresh
   TestConnection c = ten_in_flight();
   for (std::int64_t i = 1; i <= 3; ++i) {
     EXPECT_EQ(c.counters().fast_retransmits, 0u);
@@ -42,7 +43,8 @@ TEST(SackRecovery, ThreeDuplicatesOfSmallPiecesBeginIt) {  // 5, (1): DupAcks >=
   EXPECT_EQ(sent(c).back(), 0);
 }
 
-TEST(SackRecovery, ADuplicateIsAnAckWithNews) {  // 2: "identifies previously unacknowledged and un-SACKed octets"
+// RFC 6675, 2: "identifies previously unacknowledged and un-SACKed octets"
+TEST(SackRecovery, ADuplicateIsAnAckWithNews) {
   TestConnection c = ten_in_flight();
   for (int i = 0; i < 10; ++i) c.peer_sends(ack(1).seq(1));
   for (int i = 0; i < 10; ++i) sacks(c, 0, {{1, 2}});
@@ -50,7 +52,8 @@ TEST(SackRecovery, ADuplicateIsAnAckWithNews) {  // 2: "identifies previously un
   EXPECT_EQ(c.counters().duplicate_acks, 1u);
 }
 
-TEST(SackRecovery, TextAndAWindowOnTheAckDoNotMatter) {  // 2: "even if the ACK carries new data or changes the window"
+// RFC 6675, 2: "even if the ACK carries new data or changes the window"
+TEST(SackRecovery, TextAndAWindowOnTheAckDoNotMatter) {
   TestConnection c = ten_in_flight();
   for (std::int64_t i = 1; i <= 3; ++i) {
     c.peer_sends(data("x").seq(i).ack(1).wnd(static_cast<std::uint16_t>(60000 + i)).sack({{at(1), at(1 + i)}}));
@@ -58,7 +61,8 @@ TEST(SackRecovery, TextAndAWindowOnTheAckDoNotMatter) {  // 2: "even if the ACK 
   EXPECT_EQ(c.counters().fast_retransmits, 1u);
 }
 
-// 4, NextSeg(): (1) the holes that are lost, in order; (2) new text; as far as cwnd is above pipe.
+// RFC 6675, 4, NextSeg() (1): the holes that are lost, in order; RFC 6675, 4, NextSeg() (2): new text;
+// RFC 6675, 5, (C): as far as cwnd is above pipe, which is what RFC 6675, 4, SetPipe() says.
 TEST(SackRecovery, HolesGoFirstAndThenNewText) {
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{5, 9}, {3, 4}, {1, 2}});
@@ -102,7 +106,7 @@ TEST(SackRecovery, TheLastSegmentIsFoundLostByTheRetransmissionBeforeIt) {
   EXPECT_EQ(c.counters().rto_fired, 0u);
 }
 
-TEST(SackRecovery, OneRecoveryReducesOnce) {  // 5, (4.2); SS-09
+TEST(SackRecovery, OneRecoveryReducesOnce) {  // RFC 6675, 5, (4.1); RFC 6675, 5, (4.2); SS-09
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 4}});
   sacks(c, 0, {{1, 4}, {5, 8}});
@@ -112,7 +116,7 @@ TEST(SackRecovery, OneRecoveryReducesOnce) {  // 5, (4.2); SS-09
   EXPECT_EQ(ssthresh(c), 5u * kMss);
 }
 
-TEST(SackRecovery, EndsWhenAllThatWasOutstandingIsAcknowledged) {  // 5, (A): RecoveryPoint
+TEST(SackRecovery, EndsWhenAllThatWasOutstandingIsAcknowledged) {  // RFC 6675, 5, (4.1); RFC 6675, 5, (A)
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 4}});
   sacks(c, 10, {});
@@ -123,7 +127,7 @@ TEST(SackRecovery, EndsWhenAllThatWasOutstandingIsAcknowledged) {  // 5, (A): Re
   EXPECT_GT(cwnd(c), before) << "congestion avoidance";
 }
 
-TEST(SackRecovery, ALossInTheNextWindowBeginsAnother) {
+TEST(SackRecovery, ALossInTheNextWindowBeginsAnother) {  // RFC 5681, 4.3, successive windows
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 4}});
   sacks(c, 10, {});
@@ -141,7 +145,7 @@ TEST(SackRecovery, AnOldAckStillTells) {  // SS-07
   EXPECT_EQ(sent(c).front(), 1);
 }
 
-// RFC 2018, 8: after a time-out the sender forgets what was SACKed, for the peer may have.
+// RFC 2018, 8: after a time-out the sender forgets what was SACKed, for the peer may have. RFC 6675, 4, kept: it can.
 TEST(SackRecovery, APeerThatRenegesGetsEverything) {
   TestConnection c = ten_in_flight(0);
   sacks(c, 0, {{1, 10}});
@@ -162,7 +166,7 @@ TEST(SackRecovery, APeerThatRenegesInARecoveryOpensNoWindow) {  // RFC 2018, 8; 
   EXPECT_LE(cwnd(c), 10 * kMss);
 }
 
-TEST(SackRecovery, APeerThatDoesNotIsSparedWhatItTellsOf) {
+TEST(SackRecovery, APeerThatDoesNotIsSparedWhatItTellsOf) {  // RFC 6675, 5.1, SACK information
   TestConnection c = ten_in_flight(0);
   c.sleep_until_time_out();
   EXPECT_EQ(sent(c), (Segments{0}));
@@ -170,7 +174,7 @@ TEST(SackRecovery, APeerThatDoesNotIsSparedWhatItTellsOf) {
   EXPECT_EQ(sent(c), (Segments{1, 9}));
 }
 
-TEST(SackRecovery, AfterATimeOutNoFastRetransmitBelowRecover) {  // 5.1
+TEST(SackRecovery, AfterATimeOutNoFastRetransmitBelowRecover) {  // RFC 6675, 5.1, RecoveryPoint
   TestConnection c = ten_in_flight();
   c.sleep_until_time_out();
   sent(c);

@@ -111,7 +111,7 @@ void compare_with_the_model(std::uint64_t seed, int operations, std::uint32_t si
   EXPECT_EQ(store.size(), 0u);
 }
 
-TEST(Scoreboard, IsWhatABitmapSays) {
+TEST(Scoreboard, IsWhatABitmapSays) {  // RFC 6675, 3
   for (std::uint64_t seed = 1; seed <= 60 && !testing::Test::HasFailure(); ++seed) {
     compare_with_the_model(seed, 400, 600, seed % 3 == 0 ? 3 : seed % 3 == 1 ? 20 : 200);
   }
@@ -130,7 +130,7 @@ class OneBoard : public testing::Test {
   SeqNum una = at(0);
 };
 
-TEST_F(OneBoard, TellsHowMuchIsNews) {
+TEST_F(OneBoard, TellsHowMuchIsNews) {  // RFC 6675, 4, Update()
   EXPECT_EQ(board.add(store, at(10), at(20)), 10u);
   EXPECT_EQ(board.add(store, at(10), at(20)), 0u);
   EXPECT_EQ(board.add(store, at(15), at(25)), 5u);

@@ -111,7 +111,7 @@ class Flight {
   Instant now_ = kStart;
 };
 
-TEST(SendLog, KnowsWhenWhatWasSent) {
+TEST(SendLog, KnowsWhenWhatWasSent) {  // RFC 8985, 6.1
   Flight f{400};
   f.send(100);
   f.sleep(20ms);
