@@ -17,7 +17,7 @@ Instant at(Duration t) { return Instant{t}; }
 
 const Secrets kSecrets{HashKey{1, 2}, HashKey{3, 4}};
 
-TEST(Isn, GrowsByTheClockForOneConnection) {  // MUST-8: one in four microseconds
+TEST(Isn, GrowsByTheClockForOneConnection) {  // MUST-8; RFC 6528, 3, M: one in four microseconds
   const SeqNum first = kSecrets.isn(key(), at(1000s));
   EXPECT_EQ(distance(first, kSecrets.isn(key(), at(1000s + 4us))), 1u);
   EXPECT_EQ(distance(first, kSecrets.isn(key(), at(1001s))), 250'000u);
@@ -29,7 +29,7 @@ TEST(Isn, ClockWrapsWithTheNumbers) {  // every 4.77 hours
   EXPECT_EQ(kSecrets.isn(key(), at(1000s)), kSecrets.isn(key(), at(1000s + round)));
 }
 
-TEST(Isn, EveryPartOfTheConnectionMatters) {  // SHLD-1
+TEST(Isn, EveryPartOfTheConnectionMatters) {  // SHLD-1; RFC 6528, 3, F()
   const SeqNum base = kSecrets.isn(key(), at(0s));
   FlowKey other = key();
   other.local = IpAddress::v4(0xc6120003);
@@ -41,14 +41,14 @@ TEST(Isn, EveryPartOfTheConnectionMatters) {  // SHLD-1
   EXPECT_NE(kSecrets.isn(key(80, 40113), at(0s)), base);
 }
 
-TEST(Isn, SecretMatters) {  // MUST-9: whoever lacks it cannot compute it
+TEST(Isn, SecretMatters) {  // MUST-9; RFC 6528, 3, secretkey: whoever lacks it cannot compute it
   const Secrets other{HashKey{1, 3}, HashKey{3, 4}};
   const Secrets another{HashKey{2, 2}, HashKey{3, 4}};
   EXPECT_NE(kSecrets.isn(key(), at(0s)), other.isn(key(), at(0s)));
   EXPECT_NE(kSecrets.isn(key(), at(0s)), another.isn(key(), at(0s)));
 }
 
-TEST(Isn, NeighbouringPortsAreUnrelated) {  // MUST-9, SHLD-1: no stride, no bit in common
+TEST(Isn, NeighbouringPortsAreUnrelated) {  // MUST-9, SHLD-1; RFC 6528, 3, F(): no stride, no bit in common
   std::set<std::uint32_t> seen;
   std::set<std::uint32_t> strides;
   std::array<int, 32> ones{};

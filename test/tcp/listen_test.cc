@@ -57,7 +57,8 @@ TEST(Listen, SynMakesSynReceivedAndIsAnswered) {
   c.expect_nothing_sent();
 }
 
-// Only what the peer offered comes back (RFC 7323, 2.2 and 3.2), MSS always (MUST-14, SHLD-5, MAY-3).
+// Only what the peer offered comes back (RFC 7323, 2.2, SYN-ACK; RFC 7323, 3.2, SYN-ACK), MSS always (MUST-14, SHLD-5,
+// MAY-3).
 TEST(Listen, SynAckHasTheOptionsThatWereOffered) {
   for (const bool ts : {false, true}) {
     for (const bool scale : {false, true}) {
@@ -102,7 +103,7 @@ TEST(Listen, TextOnASynIsNotAcknowledgedAndMayComeAgain) {  // 3.10.7.2, "should
   EXPECT_EQ(c.rcv_nxt(), 6);
 }
 
-TEST(Listen, WindowOfTheSynIsNotScaled) {  // RFC 7323, 2.2
+TEST(Listen, WindowOfTheSynIsNotScaled) {  // RFC 7323, 2.2, field of a SYN
   Conditions given{.peer = {.wscale = std::uint8_t{10}, .wnd = 1000}};
   TestConnection c{given};
   c.peer_opens(c.peer_syn());

@@ -11,7 +11,7 @@ TEST(SynSent, OpenSendsASynWithOurOptions) {  // 3.10.1; MUST-14; RFC 7323
   const Sent sent = c.expect_sent(syn());
   EXPECT_FALSE(sent.flags.ack);
   EXPECT_TRUE(sent.options.mss && sent.options.wind_shift && sent.options.ts);
-  EXPECT_EQ(sent.options.ts->ecr, 0u) << "RFC 7323, 3.2: zero where the ACK bit is off";
+  EXPECT_EQ(sent.options.ts->ecr, 0u) << "RFC 7323, 3.2, TSecr: zero where the ACK bit is off";
   EXPECT_GT(sent.wnd, 0u);
   EXPECT_EQ(c.state(), State::kSynSent);
   EXPECT_EQ(c.snd_una(), 0);
@@ -132,14 +132,14 @@ TEST(SynSent, FourthSynAckWithTextAndFinLeadsToCloseWait) {  // as on Linux: SYN
   EXPECT_TRUE(events.eof);
 }
 
-TEST(SynSent, FourthSynAckSetsTheSendWindowUnscaled) {  // RFC 7323, 2.2
+TEST(SynSent, FourthSynAckSetsTheSendWindowUnscaled) {  // RFC 7323, 2.2, field of a SYN
   TestConnection c = syn_sent({.peer = {.wscale = std::uint8_t{8}, .wnd = 5000}});
   c.peer_sends(c.peer_syn().ack(1));
   EXPECT_EQ(c.tcb().snd().wnd, 5000u);
   EXPECT_EQ(c.tcb().snd_shift(), 8);
 }
 
-TEST(SynSent, FourthSynAckWithoutOurOptionsTurnsThemOff) {  // RFC 7323, 2.2 and 3.2
+TEST(SynSent, FourthSynAckWithoutOurOptionsTurnsThemOff) {  // RFC 7323, 2.2, both; RFC 7323, 3.2
   for (const bool ts : {false, true}) {
     for (const bool scale : {false, true}) {
       Conditions given;

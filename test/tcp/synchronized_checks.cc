@@ -12,7 +12,7 @@ void expect_unchanged(const TestConnection& c, const Place& p) {
 
 }  // namespace
 
-void unacceptable_segments_are_acknowledged_and_dropped(const Place& p) {
+void unacceptable_segments_are_acknowledged_and_dropped(const Place& p) {  // RFC 7323, 5.3, R2
   const std::int64_t window = p.connection().right_edge() - p.rcv_nxt;
   ASSERT_GT(window, 0);
   for (const std::int64_t seq :
@@ -30,7 +30,7 @@ void unacceptable_segments_are_acknowledged_and_dropped(const Place& p) {
   }
 }
 
-void rst_at_rcv_nxt_ends_the_connection(const Place& p) {
+void rst_at_rcv_nxt_ends_the_connection(const Place& p) {  // RFC 5961, 3.2, (2)
   for (const SegmentSpec& spec :
        {rst().seq(p.rcv_nxt), rst().seq(p.rcv_nxt).ack(p.snd_una), rst().seq(p.rcv_nxt).ack(99999),
         data("why").flags("R").seq(p.rcv_nxt)}) {  // the last: SHLD-2
@@ -44,7 +44,7 @@ void rst_at_rcv_nxt_ends_the_connection(const Place& p) {
   }
 }
 
-void rst_elsewhere_in_the_window_is_challenged(const Place& p) {
+void rst_elsewhere_in_the_window_is_challenged(const Place& p) {  // RFC 5961, 3.2, (3)
   const std::int64_t edge = p.connection().right_edge();
   for (const std::int64_t seq : {p.rcv_nxt + 1, p.rcv_nxt + 1000, edge - 1}) {
     for (const SegmentSpec& spec : {rst().seq(seq), rst().seq(seq).ack(p.snd_una)}) {
@@ -56,7 +56,7 @@ void rst_elsewhere_in_the_window_is_challenged(const Place& p) {
   }
 }
 
-void rst_outside_the_window_is_dropped(const Place& p) {
+void rst_outside_the_window_is_dropped(const Place& p) {  // RFC 5961, 3.2, (1)
   const std::int64_t edge = p.connection().right_edge();
   for (const std::int64_t seq : {p.rcv_nxt - 1, p.rcv_nxt - 1000, edge, edge + 1, p.rcv_nxt + 0x7fffffff}) {
     for (const SegmentSpec& spec : {rst().seq(seq), rst().seq(seq).ack(p.snd_una)}) {
@@ -73,7 +73,7 @@ void rst_outside_the_window_is_dropped(const Place& p) {
   expect_unchanged(c, p);
 }
 
-void any_syn_is_challenged(const Place& p) {
+void any_syn_is_challenged(const Place& p) {  // RFC 5961, 4.2
   const std::int64_t edge = p.connection().right_edge();
   for (const std::int64_t seq : {std::int64_t{0}, p.rcv_nxt - 1000, p.rcv_nxt - 1, p.rcv_nxt, p.rcv_nxt + 1, edge - 1,
                                  edge, p.rcv_nxt + 0x7fffffff}) {
@@ -95,7 +95,8 @@ void segments_without_ack_are_dropped(const Place& p) {
   }
 }
 
-void ack_of_unsent_is_challenged_and_dropped(const Place& p) {  // "send an ACK, drop the segment, and return"
+// RFC 5961, 5.2, SND.NXT: "send an ACK, drop the segment, and return"
+void ack_of_unsent_is_challenged_and_dropped(const Place& p) {
   for (const std::int64_t n : {p.snd_nxt + 1, p.snd_nxt + 100000, p.snd_nxt + 0x7fffffff}) {
     TestConnection without_text = p.connection();
     EXPECT_EQ(without_text.peer_sends(ack(n).seq(p.rcv_nxt)), Verdict::kAckOfUnsent) << n;
@@ -113,7 +114,8 @@ void ack_of_unsent_is_challenged_and_dropped(const Place& p) {  // "send an ACK,
   }
 }
 
-void very_old_ack_is_challenged_and_dropped(const Place& p) {  // MAY-12: SEG.ACK < SND.UNA - MAX.SND.WND
+// MAY-12; RFC 5961, 5.2, MAX.SND.WND: SEG.ACK < SND.UNA - MAX.SND.WND
+void very_old_ack_is_challenged_and_dropped(const Place& p) {
   for (const std::int64_t n : {p.snd_una - 65536, p.snd_una - 100000, p.snd_una - 0x7fff0000}) {
     TestConnection c = p.connection();
     EXPECT_EQ(c.peer_sends(data("injected").seq(p.rcv_nxt).ack(n)), Verdict::kAckTooOld) << n;
@@ -122,7 +124,7 @@ void very_old_ack_is_challenged_and_dropped(const Place& p) {  // MAY-12: SEG.AC
   }
 }
 
-void challenges_are_limited(const Place& p) {  // once in 500 ms, for each connection
+void challenges_are_limited(const Place& p) {  // RFC 5961, 7: once in 500 ms, for each connection
   const auto provoke = [&](TestConnection& c, int i) {
     if (i % 3 == 0) {
       c.peer_sends(rst().seq(p.rcv_nxt + 1));

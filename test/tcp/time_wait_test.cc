@@ -106,7 +106,7 @@ TEST(TimeWait, SecondRstEndsItIfConfigured) {  // RFC 9293, 3.10.7.4, to the let
   EXPECT_EQ(c.state(), State::kClosed);
 }
 
-// Fourth: RFC 6191, 2; MAY-2; SHLD-4.
+// Fourth: RFC 6191, 2, never; MAY-2; SHLD-4.
 TEST(TimeWait, FourthSynWithHigherSequenceNumberReopens) {
   TestConnection c = time_wait();
   EXPECT_EQ(c.peer_sends(syn().seq(2)), Verdict::kChallengedSyn) << "not beyond RCV.NXT";
@@ -131,21 +131,22 @@ TEST(TimeWait, FourthSynWithAckNeverReopens) {
   EXPECT_EQ(c.state(), State::kTimeWait);
 }
 
-TEST(TimeWait, FourthSynWithNewerTimestampReopensWhateverItsNumber) {  // RFC 6191, 2
+TEST(TimeWait, FourthSynWithNewerTimestampReopensWhateverItsNumber) {  // RFC 6191, 2, newer
   TestConnection c = time_wait({.peer = {.ts = 1000u}});
   const std::uint32_t recent = c.tcb().ts().recent;
   EXPECT_EQ(c.peer_sends(syn().seq(-1000).ts(recent + 1, 0)), Verdict::kReopen);
   EXPECT_EQ(c.peer_sends(syn().seq(1000).ts(recent + 1, 0)), Verdict::kReopen);
 }
 
-TEST(TimeWait, FourthSynWithTheSameTimestampNeedsAHigherNumber) {  // RFC 6191, 2
+TEST(TimeWait, FourthSynWithTheSameTimestampNeedsAHigherNumber) {  // RFC 6191, 2, the same
   TestConnection c = time_wait({.peer = {.ts = 1000u}});
   const std::uint32_t recent = c.tcb().ts().recent;
   EXPECT_NE(c.peer_sends(syn().seq(-1000).ts(recent, 0)), Verdict::kReopen);
   EXPECT_EQ(c.peer_sends(syn().seq(1000).ts(recent, 0)), Verdict::kReopen);
 }
 
-TEST(TimeWait, FourthSynWithOlderTimestampIsAcknowledged) {  // RFC 6191, 2: silently dropped or ACK; a duplicate
+// RFC 6191, 2, older: "silently drop", or an ACK: it is a duplicate
+TEST(TimeWait, FourthSynWithOlderTimestampIsAcknowledged) {
   TestConnection c = time_wait({.peer = {.ts = 1000u}});
   const std::uint32_t recent = c.tcb().ts().recent;
   EXPECT_NE(c.peer_sends(syn().seq(1000).ts(recent - 1, 0)), Verdict::kReopen);
@@ -153,13 +154,13 @@ TEST(TimeWait, FourthSynWithOlderTimestampIsAcknowledged) {  // RFC 6191, 2: sil
   EXPECT_EQ(c.state(), State::kTimeWait);
 }
 
-TEST(TimeWait, FourthSynWithoutTimestampAfterAConnectionWithThemNeedsAHigherNumber) {  // RFC 6191, 2
+TEST(TimeWait, FourthSynWithoutTimestampAfterAConnectionWithThemNeedsAHigherNumber) {  // RFC 6191, 2, no more
   TestConnection c = time_wait({.peer = {.ts = 1000u}});
   EXPECT_NE(c.peer_sends(syn().seq(-1000).no_ts()), Verdict::kReopen);
   EXPECT_EQ(c.peer_sends(syn().seq(1000).no_ts()), Verdict::kReopen);
 }
 
-TEST(TimeWait, FourthSynWithTimestampAfterAConnectionWithoutReopens) {  // RFC 6191, 2: "SHOULD" accept
+TEST(TimeWait, FourthSynWithTimestampAfterAConnectionWithoutReopens) {  // RFC 6191, 2, for the first time
   TestConnection c = time_wait();
   EXPECT_EQ(c.peer_sends(syn().seq(1000).ts(77, 0)), Verdict::kReopen);
 }

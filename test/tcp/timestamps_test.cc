@@ -9,7 +9,7 @@ const Conditions kWithTimestamps{.peer = {.ts = 1000u}};
 
 TestConnection with_timestamps() { return established(kWithTimestamps); }
 
-TEST(Timestamps, AreOnEverySegmentIfBothOffered) {  // 3.2; the harness checks each segment
+TEST(Timestamps, AreOnEverySegmentIfBothOffered) {  // RFC 7323, 3.2, every segment; the harness checks each one
   TestConnection c = with_timestamps();
   EXPECT_TRUE(c.tcb().timestamps());
   c.user_sends("hello");
@@ -21,13 +21,13 @@ TEST(Timestamps, AreOnEverySegmentIfBothOffered) {  // 3.2; the harness checks e
   EXPECT_TRUE(c.take_sent().value().options.ts.has_value());
 }
 
-TEST(Timestamps, AreOnAResetOfOurs) {  // 3.2: "SHOULD"
+TEST(Timestamps, AreOnAResetOfOurs) {  // RFC 7323, 3.2, RST: "SHOULD"
   TestConnection c = with_timestamps();
   c.user_aborts();
   EXPECT_TRUE(c.take_sent().value().options.ts.has_value());
 }
 
-TEST(Timestamps, OptionWithoutAgreementIsIgnored) {
+TEST(Timestamps, OptionWithoutAgreementIsIgnored) {  // RFC 7323, 3.2, not agreed on
   TestConnection c = established();
   c.peer_sends(data("hello").seq(1).ack(1).ts(5, 5));
   EXPECT_EQ(c.received(), "hello");
@@ -40,7 +40,7 @@ TEST(Timestamps, ReduceTheTextOfASegmentByTwelve) {  // MUST-16
   EXPECT_EQ(c.take_sent().value().text.size(), 1448u);
 }
 
-TEST(Timestamps, TickLastsBetweenAMillisecondAndASecond) {  // 5.4
+TEST(Timestamps, TickLastsBetweenAMillisecondAndASecond) {  // RFC 7323, 5.4
   TestConnection c = with_timestamps();
   c.user_sends("a");
   const std::uint32_t first = c.take_sent().value().options.ts->val;
@@ -52,7 +52,7 @@ TEST(Timestamps, TickLastsBetweenAMillisecondAndASecond) {  // 5.4
   EXPECT_LE(ticks, 10'000u);
 }
 
-TEST(Timestamps, StartAtTheOffsetOfTheConnection) {  // 7.1
+TEST(Timestamps, StartAtTheOffsetOfTheConnection) {  // RFC 7323, 7.1
   const auto first = [](std::uint32_t offset) {
     TestConnection c{{.active = true, .timestamp_offset = offset}};
     c.user_opens();
@@ -73,7 +73,7 @@ TEST(Timestamps, SurviveTheirWrap) {  // 5.2: the harness checks that TSval neve
 
 // --- TS.Recent (4.3) ---
 
-TEST(Timestamps, EchoIsTheOneOfTheSegmentThatIsAcknowledged) {
+TEST(Timestamps, EchoIsTheOneOfTheSegmentThatIsAcknowledged) {  // RFC 7323, 4.3, (3)
   TestConnection c = with_timestamps();
   c.peer_sends(data("hello").seq(1).ack(1).ts(2000, c.last_tsval()));
   c.sleep(100ms);
@@ -88,7 +88,7 @@ TEST(Timestamps, DelayedAckEchoesTheFirstOfTheTwo) {  // 4.3, case (A)
   EXPECT_EQ(answer.options.ts->ecr, 2000u);
 }
 
-TEST(Timestamps, HoleEchoesTheLastSegmentThatAdvancedTheLeftEdge) {  // 4.3, case (B)
+TEST(Timestamps, HoleEchoesTheLastSegmentThatAdvancedTheLeftEdge) {  // RFC 7323, 4.3, (2): case (B); RFC 7323, 5.3, R3
   TestConnection c = with_timestamps();
   c.peer_sends(data("A").seq(1).ack(1).ts(2000, c.last_tsval()));
   c.sleep(100ms);
@@ -111,7 +111,7 @@ TEST(Timestamps, OfUnacceptableSegmentsAreNotTaken) {
 
 // --- PAWS (5) ---
 
-TEST(Paws, OlderTimestampIsAcknowledgedAndDropped) {  // 5.3, R1
+TEST(Paws, OlderTimestampIsAcknowledgedAndDropped) {  // RFC 7323, 5.3, R1; RFC 7323, 5.3, R4
   TestConnection c = with_timestamps();
   const std::uint32_t recent = c.tcb().ts().recent;
   EXPECT_EQ(c.peer_sends(data("old").seq(1).ack(1).ts(recent - 1, c.last_tsval())), Verdict::kPaws);
@@ -121,19 +121,19 @@ TEST(Paws, OlderTimestampIsAcknowledgedAndDropped) {  // 5.3, R1
   EXPECT_EQ(c.received(), "new");
 }
 
-TEST(Paws, IsModulo) {  // 5.2
+TEST(Paws, IsModulo) {  // RFC 7323, 5.2, modulo
   TestConnection c = established({.peer = {.ts = 0x7fffffffu}});
   const std::uint32_t recent = c.tcb().ts().recent;
   EXPECT_EQ(c.peer_sends(data("x").seq(1).ack(1).ts(recent + 0x7fffffff, 0)), Verdict::kAccepted);
   EXPECT_EQ(c.peer_sends(data("x").seq(2).ack(1).ts(recent, 0)), Verdict::kPaws);
 }
 
-TEST(Paws, DoesNotApplyToResets) {  // 5.2: "RST segments MUST NOT be subjected to the PAWS check"
+TEST(Paws, DoesNotApplyToResets) {  // RFC 7323, 5.2, RST: "MUST NOT be subjected to the PAWS check"
   TestConnection c = with_timestamps();
   EXPECT_EQ(c.peer_sends(rst().seq(1).ts(c.tcb().ts().recent - 1000, 0)), Verdict::kConnectionReset);
 }
 
-TEST(Paws, LetsAConnectionThatWasIdleForWeeksGoOn) {  // 5.5: after 24 days TS.Recent says nothing
+TEST(Paws, LetsAConnectionThatWasIdleForWeeksGoOn) {  // RFC 7323, 5.5: after 24 days TS.Recent says nothing
   for (const auto idle : {25 * 24h, 30 * 24h, 40 * 24h, 49 * 24h}) {
     TestConnection c = with_timestamps();
     c.sleep(idle);
@@ -150,7 +150,7 @@ TEST(Paws, StillHoldsAfterTwentyThreeDays) {
   EXPECT_EQ(c.peer_sends(data("old").seq(1).ack(1).ts(recent - 1, 0)), Verdict::kPaws);
 }
 
-TEST(Paws, SegmentWithoutTheOptionIsAccepted) {  // the policy of Linux; 3.2 says "SHOULD" drop
+TEST(Paws, SegmentWithoutTheOptionIsAccepted) {  // RFC 7323, 3.2, lacking; like Linux, though "SHOULD" says drop
   TestConnection c = with_timestamps();
   EXPECT_EQ(c.peer_sends(data("hello").seq(1).ack(1).no_ts()), Verdict::kAccepted);
   EXPECT_EQ(c.received(), "hello");

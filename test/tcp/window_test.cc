@@ -27,7 +27,7 @@ std::string fill(TestConnection& c) {
 
 // --- What the peer offers ---
 
-TEST(Window, NothingGoesBeyondTheRightEdge) {
+TEST(Window, NothingGoesBeyondTheRightEdge) {  // RFC 7323, 2.4, (3)
   TestConnection c = established({.peer = {.wnd = 2 * kMss}});
   c.user_sends(pattern(10 * kMss));
   EXPECT_EQ(c.take_all_sent().size(), 2u);
@@ -43,12 +43,12 @@ TEST(Window, FieldIsUnsigned) {  // MUST-1
   EXPECT_GT(c.tcb().flight_size(), 0x8000u);
 }
 
-TEST(Window, IsScaledOnceBothHaveAgreed) {  // RFC 7323, 2.2; REC-1
+TEST(Window, IsScaledOnceBothHaveAgreed) {  // RFC 7323, 2.2, both; RFC 7323, 2.3, SND.WND; REC-1
   TestConnection c = established({.peer = {.wscale = std::uint8_t{14}}});
   EXPECT_EQ(c.tcb().snd().wnd, 65535u << 14);
 }
 
-TEST(Window, ShiftAboveFourteenCountsAsFourteen) {  // RFC 7323, 2.3
+TEST(Window, ShiftAboveFourteenCountsAsFourteen) {  // RFC 7323, 2.3, 14
   TestConnection c = established({.peer = {.wscale = std::uint8_t{200}, .wnd = 1000}});
   EXPECT_EQ(c.tcb().snd_shift(), 14);
   EXPECT_EQ(c.tcb().snd().wnd, 1000u << 14);
@@ -97,7 +97,7 @@ TEST(Window, QueuedTextRidesOnTheAckOfTheSegmentThatOpenedIt) {
 
 // --- A peer that shrinks its window (3.8.6) ---
 
-TEST(Window, ShrinkingBelowSndNxtStopsNewText) {  // MUST-34, SHLD-15
+TEST(Window, ShrinkingBelowSndNxtStopsNewText) {  // MUST-34, SHLD-15; RFC 7323, 2.4, (3)
   TestConnection c = established();
   c.user_sends(pattern(20 * kMss));
   ASSERT_EQ(c.take_all_sent().size(), 10u);
@@ -110,7 +110,7 @@ TEST(Window, ShrinkingBelowSndNxtStopsNewText) {  // MUST-34, SHLD-15
   EXPECT_EQ(c.take_all_sent().size(), 3u);
 }
 
-TEST(Window, ShrinkingDoesNotStopRetransmission) {  // SHLD-16, MAY-7
+TEST(Window, ShrinkingDoesNotStopRetransmission) {  // SHLD-16, MAY-7; RFC 7323, 2.4, (4)
   TestConnection c = established();
   c.user_sends(pattern(10 * kMss));
   c.take_all_sent();
@@ -337,7 +337,7 @@ TEST(Window, ShiftIsTheSmallestThatOffersTheBuffer) {  // RFC 7323, 2.3
   }
 }
 
-TEST(Window, FieldOfASynIsNeverScaled) {
+TEST(Window, FieldOfASynIsNeverScaled) {  // RFC 7323, 2.2, field of a SYN
   TestConnection c{{.config = {.receive_buffer = 1 << 20}, .peer = {.wscale = std::uint8_t{0}}}};
   c.peer_opens(c.peer_syn());
   c.expect_sent(syn().ack(1).wnd(65535).wscale(5));
@@ -447,7 +447,8 @@ TEST(Window, OutOfOrderTextDoesNotShrinkIt) {  // SHLD-14
   EXPECT_GE(c.right_edge(), edge);
 }
 
-TEST(Window, ScaledWindowNeverLeavesItsRightEdgeForRounding) {  // SHLD-14; the harness watches each ACK
+// SHLD-14; RFC 7323, 2.4, (1); RFC 7323, 2.4, (2); the harness watches each ACK
+TEST(Window, ScaledWindowNeverLeavesItsRightEdgeForRounding) {
   TestConnection c = established(
       {.config = {.receive_buffer = 1 << 24}, .peer = {.wscale = std::uint8_t{0}}, .application_reads = false});
   ASSERT_GE(c.tcb().rcv_shift(), 8);

@@ -183,13 +183,13 @@ TEST(TcpOptions, AnMssOfZeroIsNone) {
   EXPECT_EQ(decode(bytes({2, 4, 0xff, 0xff})).options.mss, 65535);
 }
 
-TEST(TcpOptions, AWindowShiftAboveFourteenIsFourteen) {  // RFC 7323, 2.3
+TEST(TcpOptions, AWindowShiftAboveFourteenIsFourteen) {  // RFC 7323, 2.3, 14
   for (unsigned shift = 0; shift < 256; ++shift) {
     EXPECT_EQ(decode(bytes({3, 3, shift})).options.wind_shift, std::min(shift, 14u));
   }
 }
 
-TEST(TcpOptions, ThoseOfASynAreIgnoredElsewhere) {
+TEST(TcpOptions, ThoseOfASynAreIgnoredElsewhere) {  // RFC 7323, 2.2, without a SYN
   const Bytes list = bytes({2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7});
   const Decoded d = decode(list, false);
   EXPECT_TRUE(d.whole);
@@ -240,7 +240,7 @@ TEST(TcpOptionsSent, FillWholeWordsAndReadBackEqual) {  // MUST-68, MUST-69
   }
 }
 
-TEST(TcpOptionsSent, AreLaidOutAsLinuxDoes) {
+TEST(TcpOptionsSent, AreLaidOutAsLinuxDoes) {  // RFC 7323, appendix A
   TcpOptions options = some_options(15, 0);
   Bytes sent(options_size(options));
   encode_options(sent.data(), options);
