@@ -128,6 +128,19 @@ TEST(Cubic, ReachesItsPlateauAfterKSeconds) {  // RFC 9438, 4.2, equation (2)
   EXPECT_NEAR(c.cwnd / double{kSmss}, 100, 1.5);
 }
 
+TEST(Cubic, TargetIsNoLessThanCwndAndNoMoreThanHalfAsMuchAgain) {  // RFC 9438, 4.2, target
+  Congestion c{.cwnd = 10 * kSmss, .ssthresh = 10 * kSmss};
+  Stage stage;
+  c.grow(kCubic, stage, {.bytes = 1, .smss = kSmss, .now = Millis{0}, .srtt = 100ms});
+  ASSERT_EQ(c.cwnd, 10 * kSmss);
+  // After 20 s the curve is at 10 + 0.4 * 20^3 segments.
+  c.grow(kCubic, stage, {.bytes = c.cwnd, .smss = kSmss, .now = Millis{20'000}, .srtt = 100ms});
+  EXPECT_EQ(c.cwnd, 15 * kSmss);
+  c.cwnd = 4000 * kSmss;
+  c.grow(kCubic, stage, {.bytes = c.cwnd, .smss = kSmss, .now = Millis{20'000}, .srtt = 100ms});
+  EXPECT_EQ(c.cwnd, 4000 * kSmss);
+}
+
 TEST(Cubic, MakesRoomForOthers) {  // RFC 9438, 4.7: fast convergence
   Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
   Stage stage;

@@ -81,7 +81,7 @@ TEST(Deadlines, SettingAgainMovesIt) {
   EXPECT_EQ(deadlines.next(kStart), kStart + 3s);
 }
 
-TEST(Deadlines, TimersOfOnePlaceReplaceEachOther) {  // RFC 8985, 8
+TEST(Deadlines, TimersOfOnePlaceReplaceEachOther) {
   Deadlines deadlines;
   deadlines.set(Timer::kRetransmission, kStart + 1s);
   deadlines.set(Timer::kPersist, kStart + 5s);
@@ -94,6 +94,21 @@ TEST(Deadlines, TimersOfOnePlaceReplaceEachOther) {  // RFC 8985, 8
   deadlines.set(Timer::kTimeWait, kStart + 60s);
   EXPECT_FALSE(deadlines.armed(Timer::kKeepAlive));
   EXPECT_TRUE(deadlines.armed(Timer::kPersist));
+}
+
+TEST(Deadlines, OfThoseOfLossRecoveryOneRuns) {  // RFC 8985, 8
+  constexpr Timer kTimers[] = {Timer::kRetransmission, Timer::kLossProbe, Timer::kReordering, Timer::kPersist};
+  for (const Timer first : kTimers) {
+    for (const Timer second : kTimers) {
+      if (first == second) continue;
+      Deadlines deadlines;
+      deadlines.set(first, kStart + 1s);
+      deadlines.set(second, kStart + 5s);
+      EXPECT_FALSE(deadlines.armed(first));
+      EXPECT_TRUE(deadlines.armed(second));
+      EXPECT_EQ(deadlines.next(kStart), kStart + 5s);
+    }
+  }
 }
 
 TEST(Deadlines, WrapOfMillisecondsGoesUnnoticed) {

@@ -106,6 +106,23 @@ TEST(FastRetransmit, TextAndAnotherWindowAreNoDuplicates) {  // RFC 5681, 2, (b)
   EXPECT_EQ(with_window.counters().fast_retransmits, 0u);
 }
 
+TEST(FastRetransmit, AFinIsNoDuplicate) {  // RFC 5681, 2, (c)
+  TestConnection c = ten_in_flight();
+  duplicates(c, 2);
+  c.peer_sends(fin().seq(1).ack(1));
+  EXPECT_EQ(c.state(), State::kCloseWait);
+  EXPECT_EQ(c.counters().duplicate_acks, 2u);
+  EXPECT_EQ(c.counters().fast_retransmits, 0u);
+}
+
+TEST(FastRetransmit, AnOldAckIsNoDuplicate) {  // RFC 5681, 2, (d)
+  TestConnection c = ten_in_flight();
+  c.peer_sends(ack(at(1)).seq(1));
+  duplicates(c, 5, 1);
+  EXPECT_EQ(c.counters().duplicate_acks, 0u);
+  EXPECT_EQ(c.counters().fast_retransmits, 0u);
+}
+
 TEST(FastRetransmit, NothingOutstandingIsNoDuplicate) {  // RFC 5681, 2, (a)
   TestConnection c = established();
   duplicates(c, 10);

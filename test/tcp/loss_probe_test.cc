@@ -92,6 +92,20 @@ TEST(LossProbe, ForOneSegmentTheDelayOfItsAckIsWaitedFor) {  // RFC 8985, 7.2, m
   EXPECT_EQ(c.counters().tail_loss_probes, 1u);
 }
 
+TEST(LossProbe, ComesAfterASecondWhereNoRoundTripWasMeasured) {  // RFC 8985, 7.2, without SRTT
+  TestConnection c = syn_received(with_sack());
+  c.sleep(1100ms);  // the SYN-ACK goes twice, and measures nothing
+  c.peer_sends(ack(1));
+  c.take_all_sent();
+  c.user_sends(pattern(kMss));
+  EXPECT_EQ(sent(c), (Segments{0}));
+  c.sleep(1s - 1ms);
+  c.expect_nothing_sent();
+  c.sleep(1ms);
+  EXPECT_EQ(sent(c), (Segments{0}));
+  EXPECT_EQ(c.counters().tail_loss_probes, 1u);
+}
+
 TEST(LossProbe, ComesNoLaterThanTheTimeOutWould) {  // RFC 8985, 7.2, RTO: TCP_RTO_expiration
   TestConnection c = established(with_sack());
   c.user_sends(pattern(kMss));

@@ -383,6 +383,13 @@ TEST(Retransmission, InitialWindowIsTenSegments) {  // RFC 6928
   EXPECT_EQ(c.take_all_sent().size(), 10u);
 }
 
+TEST(Retransmission, TheHandshakeDoesNotOpenCwnd) {  // RFC 5681, 3.1, SYN/ACK
+  for (const bool active : {false, true}) {
+    TestConnection c = established({.active = active});
+    EXPECT_EQ(c.tcb().congestion().cwnd, 10u * kMss) << active;
+  }
+}
+
 TEST(Retransmission, SlowStartGrowsByWhatIsAcknowledged) {  // MUST-19; RFC 5681, 3.1
   TestConnection c = established();
   c.user_sends(pattern(60 * kMss));

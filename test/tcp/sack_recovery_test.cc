@@ -127,6 +127,20 @@ TEST(SackRecovery, EndsWhenAllThatWasOutstandingIsAcknowledged) {  // RFC 6675, 
   EXPECT_GT(cwnd(c), before) << "congestion avoidance";
 }
 
+// Were it not, one segment beyond a hole would be enough after the first recovery.
+TEST(SackRecovery, ANewAckResetsTheCountOfDuplicates) {  // RFC 6675, 5, DupAcks
+  TestConnection c = ten_in_flight();
+  for (std::int64_t n = 2; n <= 4; ++n) sacks(c, 0, {{1, n}});
+  EXPECT_EQ(c.counters().fast_retransmits, 1u);
+  c.sleep(100ms);
+  sacks(c, (c.snd_nxt() - 1) / kMss, {});
+  EXPECT_GE(sent(c).size(), 2u);
+  c.sleep(100ms);
+  const std::int64_t next = (c.snd_una() - 1) / kMss;
+  sacks(c, next, {{next + 1, next + 2}});
+  EXPECT_EQ(c.counters().fast_retransmits, 1u);
+}
+
 TEST(SackRecovery, ALossInTheNextWindowBeginsAnother) {  // RFC 5681, 4.3, successive windows
   TestConnection c = ten_in_flight();
   sacks(c, 0, {{1, 4}});

@@ -18,7 +18,8 @@ Segments sent(TestConnection& c) {
 
 // Ten segments of thirty are on their way; `first_ts` is the timestamp they bear.
 struct Flight {
-  explicit Flight(bool sack = true) : c{established({.peer = {.ts = 7u, .sack_permitted = sack}})} {
+  explicit Flight(bool sack = true, CongestionControl control = CongestionControl::kNewReno)
+      : c{established({.config = {.congestion = control}, .peer = {.ts = 7u, .sack_permitted = sack}})} {
     c.user_sends(pattern(30 * kMss));
     EXPECT_EQ(sent(c).size(), 10u);
     first_ts = c.last_tsval();
@@ -78,6 +79,36 @@ TEST(Spurious, AFastRetransmitOfASegmentThatWasLateIsUndone) {  // RFC 3522; RFC
   EXPECT_EQ(f.c.counters().spurious_recoveries, 1u);
   EXPECT_GE(f.c.tcb().congestion().cwnd, f.cwnd);
   EXPECT_EQ(f.c.tcb().congestion().ssthresh, f.ssthresh);
+}
+
+TEST(Spurious, CubicHasItsWMaxBack) {  // RFC 9438, 4.9.1: after a time-out; RFC 9438, 4.9.2: after a fast retransmit
+  for (const bool time_out : {true, false}) {
+    Flight f{true, CongestionControl::kCubic};
+    if (time_out) {
+      f.c.sleep_until_time_out();
+    } else {
+      f.c.sleep(10ms);
+      f.acks(0, f.first_ts, {{at(1), at(4)}});
+    }
+    EXPECT_GT(f.c.tcb().congestion().w_max, 0u);
+    f.acks(time_out ? 1 : 4, f.first_ts);
+    EXPECT_EQ(f.c.tcb().congestion().w_max, 0u) << "nothing was lost yet";
+    EXPECT_EQ(f.c.tcb().congestion().ssthresh, f.ssthresh);
+    EXPECT_GE(f.c.tcb().congestion().cwnd, f.cwnd);
+    sent(f.c);
+  }
+}
+
+// Were that the second copy's answer, all that was sent before it and is still outstanding would be lost.
+TEST(Spurious, AnAckThatEchoesTheFirstCopyTellsRackNothingOfTheSecond) {  // RFC 8985, 6.2, step 2, TSecr
+  Flight f;
+  f.c.sleep(100ms);
+  f.acks(0, f.first_ts, {{at(1), at(4)}});
+  EXPECT_EQ(sent(f.c).front(), 0);
+  f.c.sleep(100ms);  // no sooner than any answer was
+  f.acks(4, f.first_ts);
+  EXPECT_EQ(f.c.counters().retransmitted_segments, 1u);
+  sent(f.c);
 }
 
 TEST(Spurious, ADSackForAllThatWasSentAgainUndoesIt) {  // RFC 3708, 3

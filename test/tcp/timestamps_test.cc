@@ -109,6 +109,13 @@ TEST(Timestamps, OfUnacceptableSegmentsAreNotTaken) {
   EXPECT_EQ(c.tcb().ts().recent, before);
 }
 
+TEST(Timestamps, OfResetsAreNotTaken) {  // RFC 7323, 5.2, TSval of a RST
+  TestConnection c = with_timestamps();
+  const std::uint32_t before = c.tcb().ts().recent;
+  EXPECT_EQ(c.peer_sends(rst().seq(0).ts(before + 1000, c.last_tsval())), Verdict::kRstOutOfWindow);
+  EXPECT_EQ(c.tcb().ts().recent, before);
+}
+
 // --- PAWS (5) ---
 
 TEST(Paws, OlderTimestampIsAcknowledgedAndDropped) {  // RFC 7323, 5.3, R1; RFC 7323, 5.3, R4
@@ -186,6 +193,17 @@ TEST(Timestamps, RoundTripIsMeasuredByThemWhenTheSynWasSentTwice) {  // 4.1; Kar
   c.sleep(1100ms);
   c.peer_sends(c.peer_syn().ack(1));
   EXPECT_EQ(c.rto(), 300ms);
+}
+
+TEST(Timestamps, AnAckThatAdvancesNothingMeasuresNothing) {  // RFC 7323, 4.1, RTTM rule
+  TestConnection c = with_timestamps();
+  c.user_sends("hello");
+  c.sleep(c.rto() + 50ms);  // what was sent twice only timestamps can measure
+  const Duration before = c.tcb().rtt().srtt();
+  c.peer_sends(ack(1).seq(1));
+  EXPECT_EQ(c.tcb().rtt().srtt(), before);
+  c.peer_sends(ack(6).seq(1));
+  EXPECT_LT(c.tcb().rtt().srtt(), before);
 }
 
 TEST(Timestamps, EchoOfZeroMeasuresNothing) {  // 3.2: only valid if the ACK bit is set, and some peers send 0

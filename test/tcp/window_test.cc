@@ -343,6 +343,15 @@ TEST(Window, FieldOfASynIsNeverScaled) {  // RFC 7323, 2.2, field of a SYN
   c.expect_sent(syn().ack(1).wnd(65535).wscale(5));
 }
 
+TEST(Window, FieldIsTheWindowScaledDown) {  // RFC 7323, 2.3, SEG.WND
+  TestConnection c = established({.config = {.receive_buffer = 1 << 20}, .peer = {.wscale = std::uint8_t{0}}});
+  c.peer_sends(data(pattern(1000)).seq(1).ack(1));
+  c.sleep(500ms);
+  const Sent answer = c.expect_sent(ack(1001).seq(1));
+  EXPECT_GT(c.tcb().rcv_wnd(), 65535u);
+  EXPECT_EQ(std::uint32_t{answer.wnd} << 5, c.tcb().rcv_wnd());
+}
+
 TEST(Window, ReachesTheWholeBuffer) {
   TestConnection c = established({.config = {.receive_buffer = 1 << 20}, .peer = {.wscale = std::uint8_t{0}}});
   for (int i = 0; i < 4; ++i) {
