@@ -181,9 +181,12 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
   tcp::Opening opening = opening_for(frame.key, above);
   // The peer may have a cookie already, and acknowledge that: then no more is agreed on than a cookie tells.
   const bool may_have_cookie = !above && env_.now < l.cookies_until;
-  const Segment syn = may_have_cookie ? tcp::abridged_for_cookie(frame.key, frame.segment, config_.tcp) : frame.segment;
-  if (may_have_cookie) opening.iss = tcp::cookie_for(secrets_, frame.key, syn, env_.now);
-  tcb.open_passive(frame.key, syn, opening, l.spec.options, env_);
+  std::optional<Segment> abridged;
+  if (may_have_cookie) {
+    abridged = tcp::abridged_for_cookie(frame.key, frame.segment, config_.tcp);
+    opening.iss = tcp::cookie_for(secrets_, frame.key, *abridged, env_.now);
+  }
+  tcb.open_passive(frame.key, abridged ? *abridged : frame.segment, opening, l.spec.options, env_);
   tcb.listener = listener;
   send_syn_ack(tcb, frame.source);
   tcp::HandshakeRecord record = tcp::HandshakeRecord::pack(tcb, 0);
