@@ -73,10 +73,12 @@ TEST(LossProbe, TheLastSegmentGoesOnceMoreIntoAWindowThatHasShrunk) {  // 7.3; R
 }
 
 TEST(LossProbe, TextThatAcknowledgesNothingPutsNoTimeOutOff) {  // RFC 6298, 5.3
-  TestConnection c = ten_in_flight(0);
+  Conditions given = with_sack();
+  given.peer.wnd = static_cast<std::uint16_t>(10 * kMss);
+  TestConnection c = ten_in_flight(0, given);
   for (int n = 0; n < 20; ++n) {
     c.sleep(50ms);
-    c.peer_sends(data("x").seq(1 + n).ack(at(0)));
+    c.peer_sends(data("x").seq(1 + n).ack(at(0)).wnd(static_cast<std::uint16_t>(10 * kMss - 8)));
   }
   EXPECT_GT(c.counters().rto_fired, 0u);
 }
