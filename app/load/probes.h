@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -23,11 +24,11 @@ class Probes {
   template <class Open>
   void send(Instant now, Open&& open) {
     if (!on_) return;
-    for (std::uint16_t t = 0; t < targets_.size(); ++t) {
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
       Target& target = targets_[t];
       if (target.answered || target.under_way || now < target.retry_at) continue;
       target.retry_at = now + kEvery;
-      target.under_way = open(t);
+      target.under_way = open(static_cast<std::uint16_t>(t));
       under_way_ += target.under_way ? 1 : 0;
     }
   }

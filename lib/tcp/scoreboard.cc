@@ -44,6 +44,7 @@ void Scoreboard::clear(Slab<SackedRange>& store) {
   while (!ranges_.empty()) forget(store, ranges_.begin());
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): an iterator, which is a pointer
 Scoreboard::Ranges::iterator Scoreboard::forget(Slab<SackedRange>& store, Ranges::iterator range) {
   sacked_ -= size_of(*range);
   const std::uint32_t index = store.index_of(*range);

@@ -57,7 +57,7 @@ struct Offer {
 // A peer that gets a cookie, and whatever it wants to say to that.
 class CookiePeer {
  public:
-  CookiePeer(TestShard& world, const Offer& offer = {.mss = 1460}, unsigned port = 2000)
+  explicit CookiePeer(TestShard& world, const Offer& offer = {.mss = 1460}, unsigned port = 2000)
       : world_{world}, offer_{offer}, port_{port} {
     const std::uint64_t before = world.tcp_counters().syn_cookies_sent;
     syn = {.source_port = port_, .flags = kSyn, .options = offer.options()};
