@@ -25,6 +25,7 @@
 #include "dpdk/kernel_side.h"
 #include "dpdk/ring.h"
 #include "dpdk/sanitizer.h"
+#include "dpdk/tap_signals.h"
 
 namespace pollux::dpdk {
 
@@ -190,6 +191,7 @@ Expected<std::uint16_t, std::string> create(const PortSpec& spec, const std::str
     return unexpected("--port " + spec.text + ": the port " + device + " exists already; give it another number");
   }
   forget_dpdk_log();
+  const TapSignals kept_back;
   const char* bus = spec.kind == PortKind::kPci ? "pci" : "vdev";
   if (rte_eal_hotplug_add(bus, device.c_str(), arguments.c_str()) != 0 ||
       rte_eth_dev_get_port_by_name(device.c_str(), &id) != 0) {
@@ -421,6 +423,7 @@ Done Port::make_pools(const PortConfig& config) {
 
 Done Port::set_up_queues(const PortConfig& config) {
   const auto node = static_cast<unsigned>(numa_node_);
+  const TapSignals kept_back;
   for (std::uint16_t q = 0; q < queues_; ++q) {
     if (const int error = rte_eth_tx_queue_setup(id_, q, config.tx_descriptors, node, nullptr); error != 0) {
       return unexpected(failure("set up send queue " + std::to_string(q), error));

@@ -1,6 +1,7 @@
 """More than one shard: run to completion on a tap of two queues, and one RX/TX core that feeds two shards."""
 
 import re
+import signal
 
 import harness
 from harness import BOTH_FAMILIES, KIB, MIB, POLLUX4, run
@@ -52,6 +53,18 @@ class Pipeline(TwoWorkers):
     def assert_handed_on(self, cores):
         """A stack core has no queue of its own: all that it receives was brought by the RX/TX core."""
         self.assertEqual(sum(core["resteered"] for core in cores), 0, cores)
+
+
+class Signals(harness.TapTest):
+    """The driver would have the kernel signal each packet, which costs the sender more than the packet does."""
+
+    REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
+
+    def test_no_packet_is_told_by_a_signal(self):
+        with open(f"/proc/{self.server.process.pid}/status") as status:
+            caught = int(re.search(r"^SigCgt:\s*([0-9a-f]+)$", status.read(), re.M).group(1), 16)
+        self.assertEqual([n for n in self.REAL_TIME if caught >> (n - 1) & 1], [])
+        self.assert_fetches(POLLUX4, MIB)
 
 
 class PortMistakes(harness.TapTest):
