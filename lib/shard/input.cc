@@ -73,6 +73,11 @@ void ShardCore::prepare(std::span<Packet> burst, Instant now) {
     // Where it will stand if this FIN is the last that its connection waits for.
     if (parsed_[i].segment.flags.fin) time_wait_.prefetch(lookups_[i].hash, parsed_[i].key.local.is_v4());
   }
+  // The SYNs' predecessors.
+  for (std::size_t i = 0; i < burst.size(); ++i) {
+    if (lookups_[i].drop != WireDrop::kNone || parsed_[i].kind != FrameKind::kTcp) continue;
+    if (parsed_[i].segment.flags.syn) time_wait_.prefetch_record(lookups_[i].hash, parsed_[i].key.local.is_v4());
+  }
 }
 
 ShardCore::Touched ShardCore::arrive(std::size_t i, Packet& packet) {
