@@ -33,7 +33,7 @@ void parse_field(Cursor& cursor, std::string_view name) {
 Expression parse_socket_address(Cursor& cursor) {
   Expression expression = begin(cursor, Expression::Kind::kAddress);
   parse_field(cursor, "sa_family");
-  expression.text = cursor.expect(TokenKind::kWord, "AF_INET or AF_INET6").text;
+  expression.text = cursor.expect(TokenKind::kWord, "AF_INET, AF_INET6 or AF_UNSPEC").text;
   cursor.expect(',', "`,`");
   parse_field(cursor, "sin_port");
   expression.address.second = parse_htons(cursor);

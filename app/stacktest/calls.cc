@@ -177,6 +177,9 @@ Calls::Outcome Calls::accept(PendingCall& call) {
 
 Calls::Outcome Calls::connect(PendingCall& call) {
   const int fd = descriptor(call);
+  if (argument(call, 1).kind == Kind::kAddress && argument(call, 1).text == "AF_UNSPEC") {
+    return outcome_of(stack_.disconnect(fd));
+  }
   const api::Endpoint to = endpoint(argument(call, 1), settings_.remote, settings_.connect_port);
   const auto result = stack_.connect(fd, to);
   if (!result && result.error() == EINPROGRESS) observer_.connects(fd, to);

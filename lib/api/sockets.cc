@@ -288,6 +288,21 @@ Result<void> Sockets::finish_connect(Socket& socket) {
   return {};
 }
 
+Result<void> Sockets::disconnect(int fd) {
+  Socket* socket = find(fd);
+  if (socket == nullptr) return unexpected(EBADF);
+  const Linger linger = std::exchange(socket->linger, {true, 0});
+  end(descriptors_[static_cast<std::size_t>(fd)]);
+  Socket fresh{socket->v6};
+  fresh.reuse_address = socket->reuse_address;
+  fresh.bound = socket->bound;
+  fresh.local = socket->bound.value_or(Endpoint{});
+  fresh.options = socket->options;
+  fresh.linger = linger;
+  *socket = std::move(fresh);
+  return {};
+}
+
 // --- Reading and writing ---
 
 Errno Sockets::take_error(Socket& socket) { return std::exchange(socket.error, 0); }

@@ -69,6 +69,7 @@ class Sockets {
   Result<void> listen(int fd, int backlog);
   Result<int> accept(int fd);
   Result<void> connect(int fd, const Endpoint& remote);
+  Result<void> disconnect(int fd);
   Result<std::size_t> read(int fd, std::span<std::byte> to);
   Result<std::size_t> write(int fd, std::span<const std::byte> from, bool urgent);
   Result<void> shutdown(int fd, int how);

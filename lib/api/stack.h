@@ -111,6 +111,9 @@ class Stack {
   // group or broadcast address, or no route. EADDRNOTAVAIL: port 0, no address at all, no local port is free, or the
   // one it is bound to has such a connection. ENOBUFS.
   Result<void> connect(int fd, const Endpoint& remote);
+  // connect() with AF_UNSPEC, as POSIX has it: whatever the socket stands for is over, a connection with a reset, and
+  // it may bind, listen or connect anew. Options stay, and so does the name that bind() gave it.
+  Result<void> disconnect(int fd);
   // As many bytes as there are, 0 at the end of the stream. EAGAIN: none yet. ENOTCONN. ECONNRESET, ETIMEDOUT,
   // ECONNREFUSED, EHOSTUNREACH: once, why the connection is over; then 0. Urgent bytes come in line (RFC 6093, 3.1).
   Result<std::size_t> read(int fd, std::span<std::byte> to);

@@ -159,6 +159,34 @@ TEST(ErrnoOfConnect, ThePortItIsBoundToHasSuchAConnection) {
   EXPECT_EQ(error_of(two.client.connect(fd, TwoStacks::server_name())), EADDRNOTAVAIL);
 }
 
+// connect() with AF_UNSPEC.
+TEST(ErrnoOfDisconnect, TheSocketBeginsAnewAndThePeerIsReset) {
+  TwoStacks two;
+  two.connect();
+  EXPECT_TRUE(two.client.set_option(two.connected, IPPROTO_TCP, TCP_NODELAY, 1));
+  EXPECT_TRUE(two.client.disconnect(two.connected));
+  EXPECT_EQ(error_of(two.client.remote_name(two.connected)), ENOTCONN);
+  EXPECT_EQ(error_of(two.client.read(two.connected, one)), ENOTCONN);
+  two.run(100ms);
+  EXPECT_EQ(error_of(two.server.read(two.accepted, one)), ECONNRESET);
+  EXPECT_EQ(error_of(two.client.connect(two.connected, TwoStacks::server_name())), EINPROGRESS);
+  two.run(100ms);
+  EXPECT_TRUE(two.client.connect(two.connected, TwoStacks::server_name()));
+  EXPECT_EQ(*two.client.get_option(two.connected, IPPROTO_TCP, TCP_NODELAY), 1);
+}
+
+TEST(ErrnoOfDisconnect, AListenerListensNoMoreAndKeepsItsName) {
+  TwoStacks two;
+  two.connect();
+  EXPECT_TRUE(two.server.disconnect(two.listener));
+  EXPECT_EQ(error_of(two.server.accept(two.listener)), EINVAL);
+  EXPECT_EQ(two.server.local_name(two.listener)->port, TwoStacks::server_name().port);
+  EXPECT_TRUE(two.server.listen(two.listener, 1));
+  EXPECT_TRUE(two.server.disconnect(two.listener)) << "and what is fresh already stays so";
+  EXPECT_TRUE(two.server.disconnect(two.listener));
+  EXPECT_EQ(error_of(two.server.disconnect(999)), EBADF);
+}
+
 TEST(ErrnoOfRead, WhatIsThereThenNothingThenTheEnd) {
   TwoStacks two;
   EXPECT_EQ(error_of(two.client.read(*two.client.open(AF_INET), one)), ENOTCONN);
