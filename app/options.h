@@ -116,6 +116,7 @@ struct Options {
   std::vector<std::string> files;  // scripts, and directories of them
   IpFamily family = IpFamily::kBoth;
   std::string captures;  // a directory; empty: none are written
+  bool beside_linux = false;
   SimSettings sim;
   ReplayOptions replay;
   std::string tests;  // the directory of the interop suite; empty: the one beside the program

@@ -14,15 +14,6 @@ namespace {
 using stacktest::CapturedSession;
 using stacktest::Role;
 
-// One connection of a capture file, or what keeps it from being one.
-Expected<CapturedSession, std::string> session_in(const std::string& path, std::uint64_t which) {
-  const auto frames = read_pcap_file(path);
-  if (!frames) return unexpected(frames.error());
-  auto session = stacktest::read_session(*frames, which);
-  if (!session) return unexpected(fmt::format("{}: {}", path, session.error()));
-  return session;
-}
-
 std::size_t count_of(const CapturedSession& session, Role role) {
   return static_cast<std::size_t>(std::count_if(session.packets.begin(), session.packets.end(),
                                                 [&](const auto& packet) { return packet.from == role; }));
@@ -54,10 +45,10 @@ int stacktest_replay(const Options& options) {
     return fail(kUsage,
                 "which capture? Name one pcap file, such as test/pcap/close.pcap (tcpdump -s 0 -w FILE writes one)");
   }
-  const auto captured = session_in(options.files.front(), o.connection);
+  const auto captured = stacktest::read_session_file(options.files.front(), o.connection);
   if (!captured) return fail(kUsage, captured.error());
   Expected<CapturedSession, std::string> expected = *captured;
-  if (!o.expect.empty()) expected = session_in(o.expect, 1);
+  if (!o.expect.empty()) expected = stacktest::read_session_file(o.expect, 1);
   if (!expected) return fail(kUsage, expected.error());
   stacktest::ReplaySettings settings = o.settings;
   settings.tcp = options.shard.tcp;

@@ -9,6 +9,7 @@
 
 #include "device/pcap_writer.h"
 #include "parser.h"
+#include "replay/compare.h"
 #include "runner.h"
 #include "say.h"
 #include "session.h"
@@ -16,8 +17,10 @@
 namespace pollux::app {
 namespace {
 
+using stacktest::CapturedSession;
 using stacktest::Family;
 using stacktest::Position;
+using stacktest::Role;
 
 struct Tally {
   std::size_t scripts = 0;
@@ -64,46 +67,99 @@ std::string write_capture(const std::string& folder, const std::string& path, Fa
   return writer->flush() ? file : "it could not be written: " + file;
 }
 
-void run_in(Family family, const std::string& path, const std::string& text, const stacktest::Script& script,
-            const Options& options, Tally& tally) {
-  const auto settings = stacktest::settings_of(script, family);
+// What Linux answered to the script, in test/scripts/FOLDER/NAME.linux.pcap; test/scripts/on_linux.py writes it.
+std::string linux_capture(const std::string& path) {
+  return std::filesystem::path{path}.replace_extension(".linux.pcap").string();
+}
+
+// The first difference between what the stack has sent and what Linux did; empty: none.
+std::string difference_from(const CapturedSession& linux_session, const std::vector<stacktest::LoggedPacket>& packets,
+                            const IpAddress& local) {
+  std::vector<CapturedFrame> frames;
+  frames.reserve(packets.size());
+  for (const stacktest::LoggedPacket& p : packets) {
+    frames.push_back({frames.size() + 1, p.at - stacktest::kScriptStart, true, p.bytes});
+  }
+  const auto session = stacktest::read_session(frames, 1);
+  if (!session) return session.error();
+  const Role role = session->address[0] == local ? Role::kClient : Role::kServer;
+  return compare(linux_session, *session, role, stacktest::Strictness::kMeaning);
+}
+
+struct Job {
+  std::string path;
+  std::string text;
+  stacktest::Script script;
+  std::optional<CapturedSession> beside;  // what Linux did
+};
+
+// Whether the script is for that family, and if there is a session of Linux, so is that.
+bool is_for(Family family, const Job& job, const stacktest::Settings& settings) {
+  if (job.beside && job.beside->address[0].is_v4() != (family == Family::kIpv4)) return false;
+  return !settings.only || *settings.only == family;
+}
+
+void run_in(Family family, const Job& job, const Options& options, Tally& tally) {
+  const auto settings = stacktest::settings_of(job.script, family);
   if (!settings) {
-    complain(path, settings.error().at, settings.error().what);
+    complain(job.path, settings.error().at, settings.error().what);
     ++tally.failed;
     return;
   }
-  if (settings->only && *settings->only != family) return;
-  const stacktest::Run run = stacktest::run_script(script, text, *settings);
+  if (!is_for(family, job, *settings)) return;
+  stacktest::Run run = stacktest::run_script(job.script, job.text, *settings);
+  if (run.outcome.passed && job.beside) {
+    run.outcome.why = difference_from(*job.beside, run.packets, settings->local);
+    run.outcome.passed = run.outcome.why.empty();
+    run.outcome.at = {1, 1};
+  }
   if (run.outcome.passed) {
     ++tally.passed;
-    if (options.verbose) say(stdout, "{}: {}: ok\n", path, name_of(family));
+    if (options.verbose) say(stdout, "{}: {}: ok\n", job.path, name_of(family));
     return;
   }
   ++tally.failed;
-  complain(path, run.outcome.at, fmt::format("{}: {}", name_of(family), run.outcome.why));
+  complain(job.path, run.outcome.at, fmt::format("{}: {}", name_of(family), run.outcome.why));
   if (!options.captures.empty()) {
-    say(stdout, "  capture   {}\n", write_capture(options.captures, path, family, run.packets));
+    say(stdout, "  capture   {}\n", write_capture(options.captures, job.path, family, run.packets));
   }
 }
 
-void run_file(const std::string& path, const Options& options, Tally& tally) {
-  ++tally.scripts;
+// What keeps the script from being run is said; then there is none.
+std::optional<Job> read_job(const std::string& path, const Options& options) {
   std::ifstream file{path};
   std::ostringstream text;
   text << file.rdbuf();
   if (!file) {
     say(stdout, "{}: cannot be read\n", path);
-    ++tally.failed;
-    return;
+    return std::nullopt;
   }
-  const auto script = stacktest::parse(text.str());
+  auto script = stacktest::parse(text.str());
   if (!script) {
     complain(path, script.error().at, script.error().what);
+    return std::nullopt;
+  }
+  Job job{path, text.str(), std::move(*script), std::nullopt};
+  if (!options.beside_linux) return job;
+  auto session = stacktest::read_session_file(linux_capture(path), 1);
+  if (!session) {
+    say(stdout, "{}\n", session.error());
+    return std::nullopt;
+  }
+  job.beside = std::move(*session);
+  return job;
+}
+
+void run_file(const std::string& path, const Options& options, Tally& tally) {
+  if (options.beside_linux && !std::filesystem::exists(linux_capture(path))) return;
+  ++tally.scripts;
+  const std::optional<Job> job = read_job(path, options);
+  if (!job) {
     ++tally.failed;
     return;
   }
-  if (options.family != IpFamily::kIpv6) run_in(Family::kIpv4, path, text.str(), *script, options, tally);
-  if (options.family != IpFamily::kIpv4) run_in(Family::kIpv6, path, text.str(), *script, options, tally);
+  if (options.family != IpFamily::kIpv6) run_in(Family::kIpv4, *job, options, tally);
+  if (options.family != IpFamily::kIpv4) run_in(Family::kIpv6, *job, options, tally);
 }
 
 }  // namespace
@@ -116,6 +172,10 @@ int stacktest_script(const Options& options) {
   if (!files) return fail(kUsage, files.error());
   Tally tally;
   for (const std::string& path : *files) run_file(path, options, tally);
+  if (options.beside_linux && tally.scripts == 0) {
+    return fail(kUsage,
+                "no script there has a capture NAME.linux.pcap beside it; test/scripts/on_linux.py records them");
+  }
   if (!options.quiet) {
     say(stdout, "{} scripts: {} runs passed, {} failed\n", tally.scripts, tally.passed, tally.failed);
   }

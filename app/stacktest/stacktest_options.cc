@@ -77,6 +77,12 @@ constexpr std::array kRows{
     OptionSpec{"captures", 0, "DIR", "write what was on the wire of a script that fails to DIR/NAME.FAMILY.pcap",
                kScript, false, [](Options& o, std::string_view text) { return put_text(text, o.captures); },
                [](const Options& o) { return o.captures.empty() ? Json(nullptr) : Json(o.captures); }},
+    OptionSpec{
+        "beside-linux", 0, "",
+        "run scripts with a capture NAME.linux.pcap beside them, and no others, and fail where the stack answers "
+        "otherwise than Linux did in it; windows count as open or closed",
+        kScript, false, [](Options& o, std::string_view text) { return put(parse_switch(text), o.beside_linux); },
+        [](const Options& o) { return Json(o.beside_linux); }},
 
     OptionSpec{"in", 0, "IN.pcap", "the capture; --in may be left out", kReplay, false,
                [](Options& o, std::string_view text) {

@@ -71,6 +71,7 @@ const std::map<std::string, std::string> kValues{
     {"script", "a.pkt"},
     {"family", "ipv6"},
     {"captures", "/tmp"},
+    {"beside-linux", "on"},
     {"in", "a.pcap"},
     {"connection", "2"},
     {"role", "client"},

@@ -121,4 +121,12 @@ Expected<CapturedSession, std::string> read_session(std::span<const CapturedFram
   return session;
 }
 
+Expected<CapturedSession, std::string> read_session_file(const std::string& path, std::uint64_t which) {
+  const auto frames = read_pcap_file(path);
+  if (!frames) return unexpected(frames.error());
+  auto session = read_session(*frames, which);
+  if (!session) return unexpected(fmt::format("{}: {}", path, session.error()));
+  return session;
+}
+
 }  // namespace pollux::stacktest

@@ -40,5 +40,7 @@ struct CapturedSession {
 // The `which`th connection of the capture, 1 is the first. Checksums are not looked at: where a capture was taken, a
 // NIC may have had to fill them in. The error says what is missing.
 Expected<CapturedSession, std::string> read_session(std::span<const CapturedFrame> frames, std::uint64_t which);
+// The same of a file, which the error names.
+Expected<CapturedSession, std::string> read_session_file(const std::string& path, std::uint64_t which);
 
 }  // namespace pollux::stacktest

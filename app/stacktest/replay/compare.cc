@@ -24,12 +24,14 @@ std::string at_frame(std::uint64_t frame, std::string_view what, const std::stri
   return fmt::format("frame {}: {}\n  expected  {}\n  actual    {}", frame, what, expected, actual);
 }
 
-// A timestamp's values are those of a clock, and not compared; neither is how options are padded.
-std::vector<TcpOption> comparable(const Packet& packet) {
+// A timestamp's values are those of a clock, and not compared; neither is how options are padded. A shift says how
+// large a window may become.
+std::vector<TcpOption> comparable(const Packet& packet, Strictness strictness) {
   std::vector<TcpOption> options;
   for (TcpOption o : packet.options) {
     if (o.kind == option::kNop || o.kind == option::kEol) continue;
     if (o.kind == option::kTimestamps) o.data.clear();
+    if (o.kind == option::kWscale && strictness == Strictness::kMeaning) o.data.clear();
     options.push_back(std::move(o));
   }
   std::sort(options.begin(), options.end(), [](const TcpOption& a, const TcpOption& b) { return a.kind < b.kind; });
@@ -37,24 +39,25 @@ std::vector<TcpOption> comparable(const Packet& packet) {
 }
 
 // The name of what differs; empty: nothing. PSH says nothing that a peer must act on (RFC 9293, 3.9.1.2).
-std::string_view differing(const Packet& a, const Packet& b) {
+std::string_view differing(const Packet& a, const Packet& b, Strictness strictness) {
   const auto flags = [](const Packet& p) { return p.flags & ~kPsh; };
   if (flags(a) != flags(b)) return "flags";
   if (a.seq != b.seq) return "the sequence number";
   if (a.text.size() != b.text.size()) return "the length of the text";
   if (a.text != b.text) return "the text";
   if (a.has(kAck) && a.ack != b.ack) return "the acknowledgment";
-  if (!a.has(kRst) && a.wnd != b.wnd) return "the window";
+  const bool same_window = strictness == Strictness::kMeaning ? (a.wnd > 0) == (b.wnd > 0) : a.wnd == b.wnd;
+  if (!a.has(kRst) && !same_window) return "the window";
   if (a.has(kUrg) && a.up != b.up) return "the urgent pointer";
-  if (comparable(a) != comparable(b)) return "options";
+  if (comparable(a, strictness) != comparable(b, strictness)) return "options";
   return {};
 }
 
-std::string compare_packets(const Packets& expected, const Packets& actual) {
+std::string compare_packets(const Packets& expected, const Packets& actual, Strictness strictness) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const std::string line = to_line(expected[i].packet);
     if (i == actual.size()) return at_frame(expected[i].frame, "nothing more was sent", line, "nothing");
-    const std::string_view what = differing(expected[i].packet, actual[i].packet);
+    const std::string_view what = differing(expected[i].packet, actual[i].packet, strictness);
     if (!what.empty())
       return at_frame(expected[i].frame, fmt::format("{} differs", what), line, to_line(actual[i].packet));
   }
@@ -84,7 +87,7 @@ std::string compare_first(const Packets& expected, const Packets& actual, std::u
 
 std::vector<std::uint8_t> option_kinds(const SessionPacket& syn) {
   std::vector<std::uint8_t> kinds;
-  for (const TcpOption& o : comparable(syn.packet)) kinds.push_back(o.kind);
+  for (const TcpOption& o : comparable(syn.packet, Strictness::kLoose)) kinds.push_back(o.kind);
   return kinds;
 }
 
@@ -128,7 +131,7 @@ std::string compare_loosely(const CapturedSession& expected, const CapturedSessi
 
 std::string compare(const CapturedSession& expected, const CapturedSession& actual, Role role, Strictness strictness) {
   if (strictness == Strictness::kLoose) return compare_loosely(expected, actual, role);
-  return compare_packets(sent_by(expected, role), sent_by(actual, role));
+  return compare_packets(sent_by(expected, role), sent_by(actual, role), strictness);
 }
 
 }  // namespace pollux::stacktest

@@ -10,6 +10,7 @@ namespace pollux::stacktest {
 
 enum class Strictness : std::uint8_t {
   kPackets,  // what an end sends is the same packet by packet; times, IP identifiers and timestamps' values apart
+  kMeaning,  // the same, but of a window only whether it is closed: how large its buffers are is an end's own affair
   kLoose,    // text, options of the SYN, last acknowledgment and end are the same; how it is cut up may differ
 };
 
