@@ -138,6 +138,9 @@ struct Flow {
   std::array<Side, 2> sides;
 };
 
+// The same connection as the other end sees it.
+inline FlowKey turned(const FlowKey& key) { return {key.remote, key.local, key.remote_port, key.local_port}; }
+
 inline Side& Side::peer() const { return flow->sides[static_cast<std::size_t>(1 - index)]; }
 
 }  // namespace pollux::sim

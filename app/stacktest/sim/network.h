@@ -15,8 +15,10 @@
 
 #include "device/impaired_link.h"
 #include "device/pcap_writer.h"
+#include "endpoint.h"
 #include "flow.h"
 #include "hostile.h"
+#include "network_config.h"
 #include "rules.h"
 #include "shard/shard.h"
 #include "sim_app.h"
@@ -26,55 +28,6 @@
 namespace pollux::sim {
 
 using SimShard = Shard<SimApp>;
-
-// What a simulated world is made of.
-struct NetworkConfig {
-  std::uint64_t seed = 1;
-  Duration one_way = 10ms;
-  double loss = 0;
-  double reorder = 0;
-  double duplicate = 0;
-  std::array<tcp::Config, 2> tcp{};
-  // The rest, where a test wants it otherwise. `shard` comes last and may change what was chosen before.
-  std::optional<std::array<Impairment, 2>> wire;  // by sender; instead of the four above
-  std::array<DeviceFaults, 2> device{};
-  std::array<std::size_t, 2> burst = {64, 64};
-  Instant start{std::chrono::hours{24 * 49} + std::chrono::hours{17}};  // the milliseconds wrap a quarter hour later
-  std::function<void(ShardConfig&, int host)> shard;
-  std::uint32_t backlog = 1024;
-  std::string capture;  // a pcap file of what is sent; empty: none
-};
-
-class Network;
-
-// One end of a flow, in a test's hands.
-class Endpoint {
- public:
-  Endpoint() = default;
-  Endpoint(Network& network, Side& side) : network_{&network}, side_{&side} {}
-
-  void send_all(std::uint64_t bytes);
-  void shutdown();  // half close
-  void close();
-  void abort();
-  void shutdown_on_eof();
-  void stop_reading();  // text stays where it is, from now on
-  void read_on();
-
-  tcp::State state() const;
-  const Side& side() const { return *side_; }
-  Side& side() { return *side_; }
-  FlowKey key() const;
-  int host() const { return side_->host; }
-  // The TCB; there must be one.
-  const tcp::Tcb& tcb() const;
-  std::uint64_t received() const { return side_->received; }
-  bool received_all() const { return side_->received == side_->peer().plan.total; }
-
- private:
-  Network* network_ = nullptr;
-  Side* side_ = nullptr;
-};
 
 // Two hosts with a shard each, a wire between them, and a clock that jumps to whatever
 // happens next. The same configuration and the same calls give the same event log.
@@ -119,6 +72,8 @@ class Network {
   // --- The wire ---
 
   void drop(const FrameMatch& match) { link_.drop_if(match.rule()); }
+  // Sees every frame, whoever sent it, on its way over the wire.
+  void observe_wire(ImpairedLink::Observer observer) { link_.observe(std::move(observer)); }
   void heal();  // no faults any more
   void partition(int from_host, bool cut) { cut_[static_cast<std::size_t>(from_host)] = cut; }
   void impair(int from_host, const Impairment& impairment);
