@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "packet_pool.h"
 
 // SHLD-31: out-of-order segments are queued. MUST-59 and the like are the TCB's.
 
@@ -22,46 +23,6 @@ using Held = ReceiveQueue::Held;
 // Text begins just below the wrap, so that nearly every test crosses it.
 constexpr SeqNum kFirst{0xffff'fffe};
 constexpr SeqNum at(std::uint32_t offset) { return kFirst + offset; }
-
-// Lends packets and knows which are out.
-class Pool final : public PacketOwner {
- public:
-  struct Loan {
-    Packet packet;
-    std::span<std::byte> text;
-  };
-
-  // A packet with `header` bytes before the text, `behind` bytes after it (padding, trimmed
-  // text), and `room` more in the buffer.
-  Loan lend(const std::string& text, std::uint32_t true_size = 2048, std::size_t room = 0, std::size_t header = 54,
-            std::size_t behind = 0) {
-    auto buffer = std::make_unique<Buffer>();
-    const std::size_t size = header + text.size() + behind;
-    buffer->bytes.resize(size + room, std::byte{'#'});
-    buffer->true_size = true_size;
-    const std::span<std::byte> bytes{buffer->bytes.data(), size};
-    std::memcpy(bytes.data() + header, text.data(), text.size());
-    Buffer* handle = buffer.get();
-    out_.emplace(handle, std::move(buffer));
-    return {Packet{bytes, true_size, this, handle, static_cast<std::uint32_t>(size + room)},
-            bytes.subspan(header, text.size())};
-  }
-  void take_back(void* handle) override {
-    ASSERT_EQ(out_.erase(static_cast<Buffer*>(handle)), 1u) << "given back twice";
-  }
-
-  std::size_t out() const { return out_.size(); }
-  std::uint32_t true_size() const {
-    return std::accumulate(out_.begin(), out_.end(), 0u, [](auto sum, auto& b) { return sum + b.first->true_size; });
-  }
-
- private:
-  struct Buffer {
-    std::vector<std::byte> bytes;
-    std::uint32_t true_size = 0;
-  };
-  std::map<Buffer*, std::unique_ptr<Buffer>> out_;
-};
 
 std::string as_string(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -105,7 +66,7 @@ class ReceiveQueueTest : public testing::Test {
   using Range = std::pair<SeqNum, SeqNum>;
   static Range range(std::uint32_t left, std::uint32_t right) { return {at(left), at(right)}; }
 
-  Pool pool;
+  test::PacketPool pool;
   Slab<HeldText> store{2000};
   ReceiveQueue queue;
   SeqNum rcv_nxt = kFirst;
@@ -533,7 +494,7 @@ class Model {
     return false;
   }
 
-  Pool pool_;
+  test::PacketPool pool_;
   Slab<HeldText> store_;
   ReceiveQueue queue_;
   Bytes bytes_;            // of the whole stream, from its first byte on

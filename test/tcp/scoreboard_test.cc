@@ -2,13 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <vector>
-
-#include "base/random.h"
-
-// RFC 6675, 3 and 4, against a bitmap: one bit for each number, and nothing clever.
+// RFC 6675, 3 and 4. Against a bitmap it stands in sack_bitmap_test.cc.
 
 namespace pollux::tcp {
 namespace {
@@ -16,106 +10,6 @@ namespace {
 constexpr std::uint32_t kSmss = 100;
 constexpr SeqNum kFirst{0xffff'ff00};  // shortly before the wrap
 constexpr SeqNum at(std::uint32_t offset) { return kFirst + offset; }
-
-// What a scoreboard should say, found out number by number.
-class Model {
- public:
-  explicit Model(std::uint32_t size) : sacked_(size) {}
-
-  std::uint32_t add(std::uint32_t left, std::uint32_t right) {
-    std::uint32_t news = 0;
-    for (std::uint32_t n = left; n < right; ++n) {
-      news += sacked_[n] ? 0 : 1;
-      sacked_[n] = true;
-    }
-    return news;
-  }
-  void advance(std::uint32_t una) {
-    for (std::uint32_t n = una_; n < una; ++n) sacked_[n] = false;
-    for (std::uint32_t n = una; n < sacked_.size() && sacked_[n]; ++n) sacked_[n] = false;
-    una_ = una;
-  }
-
-  std::uint32_t una() const { return una_; }
-  std::uint32_t sacked(std::uint32_t from, std::uint32_t to) const {
-    return static_cast<std::uint32_t>(std::count(sacked_.begin() + from, sacked_.begin() + to, true));
-  }
-  std::uint32_t size() const { return static_cast<std::uint32_t>(sacked_.size()); }
-  bool is_sacked(std::uint32_t n) const { return sacked_[n]; }
-  std::uint32_t ranges() const {
-    std::uint32_t count = 0;
-    for (std::uint32_t n = 1; n < size(); ++n) count += sacked_[n] && !sacked_[n - 1] ? 1 : 0;
-    return count;
-  }
-  // IsLost() of RFC 6675, 4, for SND.UNA.
-  bool reaches_threshold() const { return ranges() >= 3 || sacked(una_, size()) > 2 * kSmss; }
-  void clear() { std::fill(sacked_.begin(), sacked_.end(), false); }
-
- private:
-  std::vector<bool> sacked_;
-  std::uint32_t una_ = 0;
-};
-
-void expect_same(const Scoreboard& board, const Model& model, std::uint32_t nxt) {
-  ASSERT_TRUE(board.invariants_hold(at(model.una()), at(nxt)));
-  EXPECT_EQ(board.sacked(), model.sacked(model.una(), nxt));
-  EXPECT_EQ(board.ranges(), model.ranges());
-  EXPECT_EQ(board.reaches_threshold(kSmss), model.reaches_threshold());
-}
-
-void expect_same_queries(const Scoreboard& board, const Model& model, std::uint32_t nxt, std::uint32_t n) {
-  EXPECT_EQ(board.holes(at(n), at(nxt)), nxt - n - model.sacked(n, nxt));
-  EXPECT_EQ(board.holes(at(model.una()), at(n)), n - model.una() - model.sacked(model.una(), n));
-  std::uint32_t open = n;
-  while (open < nxt && model.is_sacked(open)) ++open;
-  EXPECT_EQ(board.skip(at(n)), at(open));
-  std::uint32_t next = n + 1;
-  while (next < nxt && (!model.is_sacked(next) || model.is_sacked(next - 1))) ++next;
-  EXPECT_EQ(board.hole_end(at(n), at(nxt)), at(next));
-}
-
-// Random operations as SEGMENT ARRIVES makes them, over numbers that wrap.
-void compare_with_the_model(std::uint64_t seed, int operations, std::uint32_t size, std::uint32_t longest) {
-  Random random{seed};
-  Slab<SackedRange> store{Scoreboard::kMaxRanges * 8 / 7 + 8};
-  Scoreboard board;
-  Model model{size};
-  for (int i = 0; i < operations && model.una() + 2 < size; ++i) {
-    const std::uint32_t una = model.una();
-    const std::uint32_t open = size - una - 1;
-    switch (random.below(20)) {
-      case 0: {  // SND.UNA moves, mostly a little
-        const auto to =
-            static_cast<std::uint32_t>(una + 1 + random.below(random.chance(0.1) ? open : std::min(open, 8u)));
-        board.advance(store, at(to));
-        model.advance(to);
-        break;
-      }
-      case 1:
-        if (random.chance(0.1)) {
-          board.clear(store);
-          model.clear();
-        }
-        break;
-      default: {
-        const auto left = static_cast<std::uint32_t>(una + 1 + random.below(open));
-        const auto right = static_cast<std::uint32_t>(left + 1 + random.below(std::min(size - left, longest)));
-        EXPECT_EQ(board.add(store, at(left), at(std::min(right, size))), model.add(left, std::min(right, size)));
-        break;
-      }
-    }
-    ASSERT_NO_FATAL_FAILURE(expect_same(board, model, size));
-    expect_same_queries(board, model, size, static_cast<std::uint32_t>(model.una() + random.below(size - model.una())));
-  }
-  board.clear(store);
-  EXPECT_EQ(store.size(), 0u);
-}
-
-TEST(Scoreboard, IsWhatABitmapSays) {  // RFC 6675, 3
-  for (std::uint64_t seed = 1; seed <= 60 && !testing::Test::HasFailure(); ++seed) {
-    compare_with_the_model(seed, 400, 600, seed % 3 == 0 ? 3 : seed % 3 == 1 ? 20 : 200);
-  }
-}
 
 class OneBoard : public testing::Test {
  protected:
