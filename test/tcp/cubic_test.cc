@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "cubic_reference.h"
 #include "tcp/congestion.h"
 
 namespace pollux::tcp {
@@ -12,55 +13,6 @@ namespace {
 
 constexpr std::uint32_t kSmss = 1448;
 constexpr auto kCubic = CongestionControl::kCubic;
-
-// In segments and seconds.
-struct Reference {
-  double cwnd = 10;
-  double ssthresh = INFINITY;
-  double w_max = 0;
-  double cwnd_prior = 0;
-  bool avoiding = false;
-  bool after_time_out = false;
-  double t_epoch = 0, plateau = 0, k = 0, w_est = 0;
-
-  void ack(double now, double rtt, double segments) {
-    if (cwnd < ssthresh) {
-      cwnd += std::min(segments, 2.0);
-      return;
-    }
-    if (!avoiding) {
-      avoiding = true;
-      t_epoch = now;
-      w_est = cwnd;
-      plateau = w_max;
-      k = std::cbrt((w_max - cwnd) / 0.4);  // (2)
-      if (after_time_out || w_max <= cwnd) {
-        plateau = cwnd;
-        k = 0;
-      }
-    }
-    const double t = now - t_epoch;
-    const auto w_cubic = [&](double x) { return 0.4 * std::pow(x - k, 3) + plateau; };  // (1)
-    const double alpha = w_est >= cwnd_prior ? 1 : 3.0 * (1 - 0.7) / (1 + 0.7);
-    w_est += alpha * segments / cwnd;  // (4)
-    if (w_cubic(t) < w_est) {
-      cwnd = std::max(cwnd, w_est);
-      return;
-    }
-    double target = w_cubic(t + rtt);
-    if (target < cwnd) target = cwnd;
-    if (target > 1.5 * cwnd) target = 1.5 * cwnd;
-    cwnd += (target - cwnd) / cwnd * segments;
-  }
-  void lose(bool time_out) {
-    cwnd_prior = cwnd;
-    w_max = cwnd < w_max ? cwnd * (1 + 0.7) / 2 : cwnd;  // 4.7
-    ssthresh = std::max(cwnd * 0.7, 2.0);                // 4.6, everything is in flight
-    cwnd = time_out ? 1 : ssthresh;
-    avoiding = false;
-    after_time_out = time_out;
-  }
-};
 
 // Both, step by step. A round trip at a time, an ACK for every two segments.
 struct Pair {
@@ -79,14 +31,15 @@ struct Pair {
   void lose(bool time_out) {
     ours.reduce(kCubic, stage, ours.cwnd, kSmss, time_out);
     ours.cwnd = time_out ? kSmss : ours.ssthresh;
-    reference.lose(time_out);
+    reference.lose(time_out, reference.cwnd);  // everything is in flight
+    reference.cwnd = time_out ? 1 : reference.ssthresh;
   }
 
   Duration rtt;
   std::uint32_t start_ms = 5000;
   Congestion ours{.cwnd = 10 * kSmss};
   Stage stage;
-  Reference reference;
+  test::CubicReference reference;
 };
 
 // RFC 9438, 4.2, equation (1); RFC 9438, 4.3, equation (4); RFC 9438, 4.3, Reno-friendly; RFC 9438, 4.4; RFC 9438, 4.5;

@@ -21,7 +21,8 @@ void PrintTo(Reason reason, std::ostream* out) {
 namespace test {
 namespace {
 
-constexpr std::size_t kHeaders = 54;  // Ethernet, IPv4, TCP: what lies before the text in a packet
+constexpr std::size_t kMostTrace = 1'000'000;  // bytes; what is older is forgotten
+constexpr std::size_t kHeaders = 54;           // Ethernet, IPv4, TCP: what lies before the text in a packet
 
 std::string blocks_text(const std::vector<SegmentSpec::Block>& blocks) {
   std::string text = "   // blocks";
@@ -156,6 +157,7 @@ bool TestConnection::holds_no_memory() const {
 
 void TestConnection::trace(const char* direction, const std::string& line) {
   trace_ += time_text(now_ - start_) + " " + direction + " " + line + "   // " + std::string{to_string(state())} + "\n";
+  if (trace_.size() > kMostTrace) trace_.erase(0, trace_.find('\n', kMostTrace / 2) + 1);
 }
 
 // --- Opening ---

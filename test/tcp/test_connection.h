@@ -179,12 +179,14 @@ class TestConnection {
   std::uint32_t unread() { return world_->tcb->unread(env()); }
   std::uint32_t unsent() { return world_->tcb->unsent(env()); }
   std::uint32_t send_room() { return world_->tcb->send_room(env()); }
+  std::uint32_t pipe() const { return tcb().pipe(env()); }
   Duration rto() const { return tcb().rtt().rto(given_.config); }
   Instant now() const { return now_; }
   std::optional<Duration> next_deadline() const;
   std::uint32_t last_tsval() const { return last_tsval_.value_or(0); }
   std::uint32_t peer_clock() const;  // the peer's TSval now
   bool holds_no_memory() const;
+  std::size_t sacked_ranges() const { return world_->stores.sacked.size(); }
 
   // For record_test.cc: the TCB is replaced by what `make(key, tcb, env)` makes of a new one.
   template <class Make>
