@@ -1,0 +1,189 @@
+// What segments of a hostile peer cost, beside ordinary ones in turns: from the frame to the end of SEGMENT ARRIVES, by
+// way of the flow table. Exits with 1 when a budget is exceeded.
+
+#include <array>
+#include <cstdio>
+#include <vector>
+
+#include "base/random.h"
+#include "one_connection.h"
+#include "shard/flow_table.h"
+#include "wire/build.h"
+#include "wire/frame.h"
+
+namespace pollux::bench {
+namespace {
+
+constexpr double kSackBudget = 4;    // of what an ACK in order costs
+constexpr double kRangesBudget = 2;  // of what the same segment costs beside one range
+constexpr std::uint32_t kFlows = 1000;
+constexpr int kBatches = 400;
+constexpr std::uint32_t kCraftedSacks = 1'000'000;
+constexpr std::uint32_t kManyRanges = 256;
+
+bool over_budget = false;
+
+// A connection that gets its segments as frames.
+class Victim : public Connection {
+ public:
+  using Connection::Connection;
+
+  // The frames of `segments`, for arrive_all().
+  void write(std::span<const Segment> segments) {
+    frames_.clear();
+    const FlowKey key{tcb.key().remote, tcb.key().local, tcb.key().remote_port, tcb.key().local_port};
+    for (const Segment& segment : segments) {
+      TcpFrameSpec spec;
+      spec.source = mac(2);
+      spec.destination = mac(1);
+      spec.key = &key;
+      spec.seq = segment.seq;
+      spec.ack = segment.ack;
+      spec.wnd = segment.wnd;
+      spec.flags = segment.flags;
+      spec.options = &segment.options;
+      Frame frame;
+      TxOffload offload;
+      const std::size_t headers = write_tcp_headers(frame.bytes.data(), spec, segment.text.size(), offload);
+      std::copy(segment.text.begin(), segment.text.end(), frame.bytes.begin() + static_cast<std::ptrdiff_t>(headers));
+      frame.size = headers + segment.text.size();
+      finish_tcp_checksum({frame.bytes.data(), frame.size}, offload);
+      frames_.push_back(frame);
+    }
+  }
+  // Ticks for each of the frames.
+  double arrive_all() {
+    const std::uint64_t start = cycles();
+    for (Frame& frame : frames_) {
+      if (parse_frame({frame.bytes.data(), frame.size}, policy_, ChecksumWord::kUnknown, ChecksumWord::kUnknown,
+                      parsed_) != WireDrop::kNone)
+        continue;
+      const std::uint32_t found =
+          table_.find(table_.hash(parsed_.key), [&](std::uint32_t i) { return i == 0 && tcb.key() == parsed_.key; });
+      if (found == 0) benchmark::DoNotOptimize(arrive(parsed_.segment));
+    }
+    return static_cast<double>(cycles() - start) / static_cast<double>(frames_.size());
+  }
+
+ private:
+  struct Frame {
+    std::array<std::byte, 128> bytes;
+    std::size_t size = 0;
+  };
+
+  static FlowTable filled_table(const Victim& victim) {
+    FlowTable table{kFlows, HashKey{3, 5}};
+    table.insert(table.hash(victim.tcb.key()), 0);
+    for (std::uint32_t i = 1; i < kFlows; ++i) table.insert(table.hash(flow(i)), i);
+    return table;
+  }
+
+  ParsePolicy policy_{.mac = mac(1)};
+  FlowTable table_ = filled_table(*this);
+  std::vector<Frame> frames_;
+  ParsedFrame parsed_;
+};
+
+void judge(benchmark::State& state, std::vector<double>& ordinary, std::vector<double>& hostile, double budget) {
+  const double base = *std::min_element(ordinary.begin(), ordinary.end());
+  const double cost = *std::min_element(hostile.begin(), hostile.end());
+  state.counters["ordinary_min"] = base;
+  state.counters["hostile_min"] = cost;
+  state.counters["ratio"] = cost / base;
+  if (cost <= budget * base) return;
+  over_budget = true;
+  std::fprintf(stderr, "%.0f ticks, %.1f times the %.0f of an ordinary one; %.0f times are allowed\n", cost,
+               cost / base, base, budget);
+}
+
+// CVE-2019-11477, 11478 and 11479: an MSS of 48, 1 MiB in flight, and a million ACKs with three blocks of a few bytes
+// anywhere in it. What is sent again for it is not timed.
+void crafted_sacks(benchmark::State& state) {
+  constexpr std::uint32_t kInFlight = 29'128 * 36;  // whole segments: timestamps take 12 bytes of 48
+  Victim honest{48, kInFlight};
+  Victim victim{48, kInFlight};
+  for (Victim* v : {&honest, &victim}) {
+    v->open_window();
+    static_cast<void>(v->tcb.send_reference(v->text, v->env));
+    v->drain();
+    if (v->tcb.flight_size() != kInFlight) return state.SkipWithError("not all was sent at once");
+  }
+  Random random{1};
+  std::vector<Segment> segments(kSegments);
+  std::vector<double> ordinary;
+  std::vector<double> hostile;
+  for (auto _ : state) {
+    for (std::uint32_t i = 0; i < kSegments; ++i) {
+      segments[i] = honest.from_peer();
+      segments[i].ack = honest.tcb.snd().una + (i + 1) * 36;
+    }
+    honest.write(segments);
+    ordinary.push_back(honest.arrive_all());
+    static_cast<void>(honest.tcb.send_reference(std::span{honest.text}.first(kSegments * 36), honest.env));
+    honest.drain();
+    for (Segment& ack : segments) {
+      ack = victim.from_peer();
+      ack.ack = victim.tcb.snd().una;
+      ack.options.sack.count = 3;
+      for (SackBlock& block : std::span{ack.options.sack.blocks}.first(3)) {
+        block.left = ack.ack + static_cast<std::uint32_t>(1 + random.below(kInFlight - 8));
+        block.right = block.left + static_cast<std::uint32_t>(1 + random.below(4));
+      }
+    }
+    victim.write(segments);
+    hostile.push_back(victim.arrive_all());
+    victim.drain();
+    if (victim.stores.sacked.size() > tcp::Scoreboard::kMaxRanges) state.SkipWithError("memory grows");
+  }
+  state.counters["ranges"] = victim.stores.sacked.size();
+  judge(state, ordinary, hostile, kSackBudget);
+}
+BENCHMARK(crafted_sacks)->Iterations(kCraftedSacks / kSegments);
+
+// CVE-2018-5390: single bytes beyond holes, beside one range that is held already and beside many.
+void bytes_out_of_order(benchmark::State& state) {
+  constexpr std::uint32_t kBatch = 16;
+  Victim victim;
+  const auto byte_at = [&victim](std::uint32_t offset) {
+    Segment s = victim.from_peer();
+    s.seq += offset;
+    s.text = std::span{victim.text}.first(1);
+    return s;
+  };
+  const auto measure = [&](std::uint32_t held) {
+    const auto hold = [&](std::uint32_t from, std::uint32_t to) {
+      std::vector<Segment> segments;
+      for (std::uint32_t i = from; i <= to; ++i) segments.push_back(byte_at(2 * i));
+      victim.write(segments);
+      return victim.arrive_all();
+    };
+    hold(1, held);
+    const double cost = hold(held + 1, held + kBatch);
+    Segment rest = victim.from_peer();  // everything is there
+    rest.text = std::span{victim.text}.first(2 * (held + kBatch) + 1);
+    victim.arrive(rest);
+    while (!victim.tcb.readable(victim.env).empty()) {
+      victim.tcb.consume(static_cast<std::uint32_t>(victim.tcb.readable(victim.env).size()), victim.env);
+    }
+    victim.drain();
+    return cost;
+  };
+  std::vector<double> beside_one;
+  std::vector<double> beside_many;
+  for (auto _ : state) {
+    beside_one.push_back(measure(1));
+    beside_many.push_back(measure(kManyRanges));
+  }
+  judge(state, beside_one, beside_many, kRangesBudget);
+}
+BENCHMARK(bytes_out_of_order)->Iterations(kBatches);
+
+}  // namespace
+}  // namespace pollux::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return pollux::bench::over_budget ? 1 : 0;
+}
