@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace pollux::sim {
 // A world that complains at the end of its test about whatever went wrong in it.
 class Scene : public Network {
  public:
-  explicit Scene(NetworkConfig config = {}) : Network{std::move(config)} { keep_frames(100'000); }
+  explicit Scene(NetworkConfig config = {}) : Network{captured(std::move(config))} { keep_frames(100'000); }
   ~Scene() {
     for (const std::string& failure : failures()) ADD_FAILURE() << failure;
   }
@@ -48,6 +49,16 @@ class Scene : public Network {
   void expect_all_gone() {
     sleep(std::chrono::minutes{10});
     check_nothing_left();
+  }
+
+ private:
+  // With POLLUX_SIM_CAPTURE=DIR each test leaves its last scene's frames as DIR/Suite.Test.pcap.
+  static NetworkConfig captured(NetworkConfig config) {
+    const char* const directory = std::getenv("POLLUX_SIM_CAPTURE");
+    if (directory == nullptr) return config;
+    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+    config.capture = std::string{directory} + "/" + test.test_suite_name() + "." + test.name() + ".pcap";
+    return config;
   }
 };
 
