@@ -104,7 +104,9 @@ void Congestion::reduce(CongestionControl control, Stage& stage, std::uint32_t f
     case CongestionControl::kCubic:
       // 4.7, fast convergence: who has less than the last time makes room.
       w_max = cwnd < w_max ? static_cast<std::uint32_t>(cwnd * ((1 + kBeta) / 2)) : cwnd;
-      ssthresh = std::max(static_cast<std::uint32_t>(flight * kBeta), 2 * smss);  // 4.6
+      // 4.6 has flight_size, or cwnd where it grows only when it is used: of ACKs that come in one burst the first have
+      // emptied the network, as far as SND.UNA knows, by the time the last tells of a loss.
+      ssthresh = std::max(static_cast<std::uint32_t>(cwnd * kBeta), 2 * smss);
       break;
   }
 }

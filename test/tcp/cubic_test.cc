@@ -63,8 +63,18 @@ TEST(Cubic, ReducesToSevenTenths) {  // RFC 9438, 4.6
   Stage stage;
   c.reduce(kCubic, stage, 100 * kSmss, kSmss, false);
   EXPECT_EQ(c.ssthresh, 70 * kSmss);
-  c.reduce(kCubic, stage, 1, kSmss, false);
+  c.cwnd = kSmss;
+  c.reduce(kCubic, stage, kSmss, kSmss, false);
   EXPECT_EQ(c.ssthresh, 2 * kSmss) << "and never below two segments";
+}
+
+// RFC 9438, 4.6: cwnd instead of flight_size, where it grows only when it is used. Of a burst of ACKs the first leave
+// little in flight by the time the last tells of a loss.
+TEST(Cubic, ReducesTheWindowAndNotWhatABurstOfAcksHasLeftInFlight) {
+  Congestion c{.cwnd = 100 * kSmss, .ssthresh = 100 * kSmss};
+  Stage stage;
+  c.reduce(kCubic, stage, 20 * kSmss, kSmss, false);
+  EXPECT_EQ(c.ssthresh, 70 * kSmss);
 }
 
 TEST(Cubic, ReachesItsPlateauAfterKSeconds) {  // RFC 9438, 4.2, equation (2)
