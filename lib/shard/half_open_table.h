@@ -26,6 +26,8 @@ class HalfOpenTable {
   static bool is_one(std::uint32_t id) { return (id & kHalfOpen) != 0 && id != kNone; }
 
   bool full(bool v4) const { return v4 ? v4_.slab.full() : v6_.slab.full(); }
+  // Only the last eighth is free.
+  bool crowded(bool v4) const { return v4 ? v4_.slab.crowded() : v6_.slab.crowded(); }
 
   // kNone: full.
   std::uint32_t add(const FlowKey& key, const tcp::HandshakeRecord& record) {

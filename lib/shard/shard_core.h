@@ -225,8 +225,10 @@ class ShardCore {
   std::uint16_t mss_for(const FlowKey& key) const { return key.local.is_v4() ? mss_v4_ : mss_v6_; }
 
   // syn_cookies.cc: SYN-RECEIVED in nothing at all
+  // The last eighth of the table is for those that no cookie can open: what takes the place of a connection in
+  // TIME-WAIT.
   bool wants_cookie(const Listener& listener, bool v4) const {
-    const bool crowded = listener.half_open > listener.spec.backlog / 2 || half_open_.full(v4);
+    const bool crowded = listener.half_open > listener.spec.backlog / 2 || half_open_.crowded(v4);
     return crowded && config_.tcp.syn_cookies;
   }
   void answer_with_cookie(const ParsedFrame& frame, Listener& listener);

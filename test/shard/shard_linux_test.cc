@@ -417,12 +417,12 @@ TEST_P(ShardAgainstLinux, FramesSentAreWholeAndNoLargerThanTheLinkTakes) {
   EXPECT_EQ(largest, 1514u);
 }
 
-// FLOOD, "20000 SYN in 0.18s; TcpExtListenDrops 0, TCPReqQFullDoCookies 19906". So many places as there are are taken,
-// the rest is answered with SYN cookies; nothing else suffers, and who asks meanwhile is served (LB-11).
+// FLOOD, "20000 SYN in 0.18s; TcpExtListenDrops 0, TCPReqQFullDoCookies 19906". Seven eighths of the places that there
+// are are taken, the rest is answered with SYN cookies; nothing else suffers, and who asks meanwhile is served (LB-11).
 TEST_P(ShardAgainstLinux, AFloodOfSynsTakesThePlacesThereAreAndNoMore) {
   TestShard world{given()};
   world.listen();
-  const std::uint64_t places = small_config().max_half_open;
+  const std::uint64_t places = small_config().max_half_open * 7 / 8;
   for (unsigned i = 0; i < 20'000; ++i)
     world.receive(TestTcp{.source_port = 1024 + i, .seq = i, .flags = kSyn, .options = {}, .text = {}});
   EXPECT_EQ(world.take_all().size(), 20'000u);

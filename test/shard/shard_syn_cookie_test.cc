@@ -345,6 +345,24 @@ TEST_P(ShardSynCookie, NobodyComesOutOfTimeWaitOnACookie) {
   EXPECT_EQ(world.tcp_counters().syn_cookies_sent, 0u);
 }
 
+// Where it is the table that a flood fills, and no backlog, some of it is kept for them.
+TEST_P(ShardSynCookie, ACrowdedTableLeavesPlacesForThoseOutOfTimeWait) {
+  TestShard world{given()};
+  world.listen();  // a backlog of 4,096, and a table of 32
+  Peer old{world, 3000};
+  ASSERT_TRUE(old.opens());
+  old.reaches_time_wait();
+  for (std::uint16_t port = 1000; port < 1064; ++port) world.receive(Peer{world, port}.segment(kSyn));
+  EXPECT_EQ(world.take_all().size(), 64u);
+  EXPECT_EQ(world.shard.core().half_open().size(), 28u);
+  EXPECT_EQ(world.tcp_counters().syn_cookies_sent, 36u);
+  Peer next{world, 3000};
+  next.seq = old.seq + 1;
+  EXPECT_TRUE(next.opens());
+  EXPECT_LT(SeqNum{old.ack}, SeqNum{next.their_iss});
+  EXPECT_EQ(world.in_state(tcp::State::kTimeWait), 0u);
+}
+
 // --- What was agreed on ---
 
 // LB-05.
