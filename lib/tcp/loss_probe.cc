@@ -81,6 +81,7 @@ bool Tcb::take_probe_ack(const Segment& seg, const SackBlock* dsack, Env& env) {
   tx->probe.end_seq.reset();
   if (!repaired) return twice;
   tx->spurious = {};  // one loss, and a reduction that is due
+  tx->lowered_at = env.now;
   congestion_.reduce(env.config.congestion, tx->stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
   congestion_.cwnd = std::min(congestion_.cwnd, congestion_.ssthresh);
   return false;

@@ -92,7 +92,7 @@ void Tcb::reordering_timeout(Env& env) {
   deadlines_.clear(Timer::kReordering);
   if (detect_loss(env)) {
     Transmission& tx = *transmission(env);
-    if (tx.recover < snd_.una) begin_sack_recovery(env);
+    answer_loss(env);
     if (tx.fast_recovery) reduce_window(0, false, env);
     may_transmit_ = true;
   }

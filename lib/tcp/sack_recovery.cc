@@ -50,7 +50,7 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
   const bool more_lost = snd_.una != snd_.nxt && detect_loss(env);
   if (news || more_lost) may_transmit_ = true;
   const bool recovering = snd_.una <= tx->recover;
-  if (!recovering && tx->log.lost() > 0) begin_sack_recovery(env);
+  if (!recovering || more_lost) answer_loss(env);
   if (!tx->fast_recovery) return;
   const bool safe = recovering && una_before < snd_.una && !more_lost;  // SafeACK of RFC 9937
   // Less than before is known where the peer gave up what it held (RFC 2018, 8).
@@ -92,6 +92,18 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   return news;
 }
 
+// What was found lost begins a recovery. In one, and after a time-out, it was outstanding when cwnd was lowered, and is
+// no news; but what was sent since, again, and is lost once more is another indication of congestion (RFC 5681, 4.3).
+// That cannot be known before a round trip has passed.
+void Tcb::answer_loss(Env& env) {
+  const Transmission& tx = *transmission(env);
+  if (tx.recover < snd_.una) {
+    if (tx.log.lost() > 0) begin_sack_recovery(env);
+  } else if (tx.lowered_at <= tx.log.lost_again() && tx.lowered_at + min_rtt() <= env.now) {
+    lower_again(env);
+  }
+}
+
 // (4.1) to (4.4).
 void Tcb::begin_sack_recovery(Env& env) {
   Transmission& tx = *transmission(env);
@@ -105,6 +117,22 @@ void Tcb::begin_sack_recovery(Env& env) {
   tx.probe.end_seq.reset();
   may_transmit_ = true;
   ++env.counters.fast_retransmits;
+}
+
+// Should nothing have been lost after all, then that is true of the first reduction too: undo() goes back to before it.
+void Tcb::lower_again(Env& env) {
+  Transmission& tx = *transmission(env);
+  if (!tx.fast_recovery) {
+    if (!tx.spurious.pending) note_reduction(false, env);
+    tx.recover = snd_.nxt - 1;
+    tx.fast_recovery = true;
+  } else {
+    congestion_.cwnd = congestion_.ssthresh;  // that is where PRR was going
+  }
+  tx.resend_now = true;
+  tx.lowered_at = env.now;
+  congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
+  tx.prr.begin(pipe(env));
 }
 
 // SetPipe() of RFC 6675, 4: what is thought to be in the network. Everything that is neither SACKed nor lost.

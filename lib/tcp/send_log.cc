@@ -20,7 +20,7 @@ void SendLog::begin_run(SeqNum seq, SeqNum una, Instant now, Duration rtt, const
     const Run& last = runs_[count_ - 1];
     if (last.at == now && !last.again && !last.lost) return;
   }
-  runs_[count_++] = {.left = seq, .again = false, .lost = false, .at = now};
+  runs_[count_++] = {.left = seq, .again = false, .lost = false, .joined = false, .at = now};
   fit(seq, board);
 }
 
@@ -31,9 +31,7 @@ void SendLog::sent_again(SeqNum left, SeqNum right, SeqNum una, SeqNum nxt, Inst
   std::size_t first = split(left, nxt);
   const std::size_t end = split(right, nxt);
   lost_ -= lost_in(left, right, nxt, board);
-  runs_[first].again = true;
-  runs_[first].lost = false;
-  runs_[first].at = now;
+  runs_[first] = {.left = left, .again = true, .lost = false, .joined = false, .at = now};
   erase(first + 1, end);
   // What lies before it in the same run is SACKed, and what was lost there has been sent again.
   if (first > 0 && runs_[first - 1].lost && !board.has_hole(runs_[first - 1].left, left)) {
@@ -167,6 +165,7 @@ std::size_t SendLog::split(SeqNum seq, SeqNum nxt) {
 void SendLog::lose_run(std::size_t run, SeqNum nxt, const Scoreboard& board) {
   grain_end_ = Instant::min();
   runs_[run].lost = true;
+  if (runs_[run].again && !runs_[run].joined) lost_again_ = std::max(lost_again_, runs_[run].at);
   lost_ += board.holes(runs_[run].left, end_of(run, nxt));
 }
 
@@ -195,7 +194,9 @@ void SendLog::fit(SeqNum nxt, const Scoreboard& board) {
       if (other.lost) lost_ -= board.holes(other.left, end_of(best + 1, nxt));
       one.again = true;
       one.lost = false;
+      one.joined = true;
     }
+    one.joined = one.joined || other.joined;
     one.at = std::max(one.at, other.at);
     erase(best + 1, best + 2);
   }

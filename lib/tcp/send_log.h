@@ -32,6 +32,7 @@ class SendLog {
     SeqNum left;  // up to where the next begins, the last up to SND.NXT
     bool again;   // sent more than once
     bool lost;    // and not sent again since
+    bool joined;  // two became one, of which perhaps only one was sent again
     Instant at;
   };
 
@@ -72,6 +73,8 @@ class SendLog {
 
   // How many numbers are lost.
   std::uint32_t lost() const { return lost_; }
+  // When what was sent again, and then found lost once more, was sent for the last time; of several, the latest.
+  Instant lost_again() const { return lost_again_; }
   // The first hole that is, or the part of it that is; lost() > 0.
   std::pair<SeqNum, SeqNum> first_lost(SeqNum una, SeqNum nxt, const Scoreboard& board) const;
   // Whether anything from `una` on was sent more than once or is lost.
@@ -101,6 +104,7 @@ class SendLog {
 
   std::uint32_t lost_ = 0;
   std::uint32_t count_ = 0;
+  Instant lost_again_ = Instant::min();
   Instant grain_end_ = Instant::min();        // until then what is new joins the last run
   Instant again_grain_end_ = Instant::min();  // until then what is sent again joins the run before it
   std::array<Run, kMost + 2> runs_;           // two more while something changes

@@ -74,6 +74,7 @@ struct Transmission {
   bool sws_forced = false;  // the override time-out has passed: send what fits
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
+  Instant lowered_at = Instant::min();  // the last time that a loss lowered cwnd
   std::optional<SeqNum> dsack_round;  // RACK.dsack_round, until it is acknowledged
   Rack rack;                          // while kRepairing
   LossProbe probe;                    // RFC 8985, 7
@@ -427,7 +428,9 @@ class Tcb {
   bool is_possible(const SackBlock& block) const;
   bool tells_of_more(const Segment& seg) const;
   std::uint32_t update_scoreboard(const Segment& seg, Env& env);
+  void answer_loss(Env& env);
   void begin_sack_recovery(Env& env);
+  void lower_again(Env& env);
   void reduce_window(std::uint32_t delivered, bool safe, Env& env);
 
   // rack.cc: RFC 8985, 6

@@ -53,6 +53,7 @@ void Tcb::retransmission_timeout(Env& env) {
       note_reduction(true, env);
       congestion_.reduce(env.config.congestion, tx.stage, flight_size(), smss_, true);
     }
+    tx.lowered_at = env.now;
     congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
     begin_repair(env);
     tx.fast_recovery = false;

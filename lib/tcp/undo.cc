@@ -10,6 +10,7 @@ namespace pollux::tcp {
 
 // cwnd is about to be reduced.
 void Tcb::note_reduction(bool time_out, Env& env) {
+  transmission(env)->lowered_at = env.now;
   Spurious& s = transmission(env)->spurious;
   s = {};
   s.pending = true;

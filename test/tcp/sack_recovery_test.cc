@@ -151,6 +151,49 @@ TEST(SackRecovery, ALossInTheNextWindowBeginsAnother) {  // RFC 5681, 4.3, succe
   EXPECT_EQ(c.counters().fast_retransmits, 2u);
 }
 
+TEST(SackRecovery, ALostRetransmissionLowersCwndOnceMore) {  // RFC 5681, 4.3, lost retransmission
+  TestConnection c = ten_in_flight();
+  c.sleep(100ms);
+  sacks(c, 0, {{1, 9}});
+  EXPECT_EQ(sent(c), (Segments{0, 10, 11, 12}));
+  EXPECT_EQ(ssthresh(c), 5u * kMss);
+  c.sleep(100ms);
+  sacks(c, 0, {{10, 11}, {1, 9}});  // what was sent behind it has come
+  EXPECT_EQ(sent(c).front(), 0);
+  EXPECT_EQ(ssthresh(c), 5u * kMss / 2);
+  EXPECT_EQ(c.counters().fast_retransmits, 1u) << "it is the same recovery";
+}
+
+TEST(SackRecovery, LostRetransmissionsOfOneRoundTripLowerItOnce) {  // RFC 5681, 4.3: one indication of congestion
+  TestConnection c = ten_in_flight();
+  c.sleep(100ms);
+  sacks(c, 0, {{1, 4}});
+  EXPECT_EQ(sent(c), (Segments{0}));
+  c.sleep(10ms);
+  sacks(c, 0, {{6, 10}, {1, 4}});
+  EXPECT_EQ(sent(c), (Segments{4, 5, 10, 11}));
+  c.sleep(100ms);
+  sacks(c, 0, {{1, 5}, {6, 10}});
+  EXPECT_EQ(ssthresh(c), 5u * kMss / 2) << "0 is lost once more";
+  c.sleep(10ms);
+  sacks(c, 0, {{10, 11}, {1, 5}, {6, 10}});
+  EXPECT_EQ(ssthresh(c), 5u * kMss / 2) << "so is 5, which was sent before";
+}
+
+TEST(SackRecovery, WhatATimeOutSentAgainAndIsLostOnceMoreLowersItToo) {  // RFC 5681, 4.3
+  TestConnection c = ten_in_flight(0);
+  c.sleep_until_time_out();
+  EXPECT_EQ(sent(c), (Segments{0}));
+  sacks(c, 1, {});
+  EXPECT_EQ(sent(c), (Segments{1, 2}));
+  EXPECT_EQ(ssthresh(c), 5u * kMss);
+  c.sleep(100ms);
+  sacks(c, 1, {{2, 3}});
+  EXPECT_EQ(sent(c).front(), 1);
+  EXPECT_EQ(ssthresh(c), 2u * kMss);
+  EXPECT_EQ(c.counters().rto_fired, 1u);
+}
+
 TEST(SackRecovery, AnOldAckStillTells) {  // SS-07
   TestConnection c = ten_in_flight();
   sacks(c, 1, {});
