@@ -102,8 +102,7 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.timing) {
     tx.timing = false;
-    note_round_trip(env.now - tx.timed_at);
-    return;
+    return note_round_trip(env.now - tx.timed_at, seg, env);
   }
   if (!flag(kTimestamps) || !seg.options.ts) return;
   const std::uint32_t resent = tx.resent_at.value() + ts_.offset;
@@ -111,13 +110,19 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   if (MUTANT(9, static_cast<std::int32_t>(echoed - resent) < 0, false)) return;
   const auto ms = static_cast<std::int32_t>(timestamp_now(env) - echoed);
   if (ms < 0) return;
-  note_round_trip(std::chrono::milliseconds{std::max(ms, 1)});
+  note_round_trip(std::chrono::milliseconds{std::max(ms, 1)}, seg, env);
 }
 
-void Tcb::note_round_trip(Duration rtt) {
+void Tcb::note_round_trip(Duration rtt, const Segment& seg, Env& env) {
   back_off_ = 0;
   reordering_.probe_unmeasured = false;
-  rtt_.sample(rtt);
+  Transmission& tx = *transmission(env);
+  if (tx.adapt_rto_beyond && *tx.adapt_rto_beyond < seg.ack) {
+    rtt_.sample_after_spurious_time_out(rtt);
+    tx.adapt_rto_beyond.reset();
+  } else {
+    rtt_.sample(rtt);
+  }
   const auto us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rtt / 1us, 1, UINT32_MAX));
   min_rtt_us_ = min_rtt_us_ == 0 ? us : std::min(min_rtt_us_, us);
 }

@@ -25,8 +25,7 @@ class RttEstimator {
 
   // One measurement R. Karn's rule (section 3) is the caller's.
   void sample(Duration r) {
-    const auto us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(r).count(), 1, std::int64_t{UINT32_MAX} / 16));
+    const std::uint32_t us = microseconds(r);
     if (!sampled()) {  // 2.2
       srtt_us_ = us;
       rttvar_us_ = us / 2;
@@ -37,8 +36,21 @@ class RttEstimator {
     srtt_us_ = std::max<std::uint32_t>(1, srtt_us_ - srtt_us_ / 8 + us / 8);  // alpha = 1/8
   }
 
+  // RFC 4015, 3.2: the first R of new text after a time-out that was for nothing makes the RTO longer, and not shorter.
+  void sample_after_spurious_time_out(Duration r) {
+    if (!sampled()) return sample(r);
+    const std::uint32_t us = microseconds(r);
+    srtt_us_ = std::max(srtt_us_ + microseconds(2 * kGranularity), us);
+    rttvar_us_ = std::max(rttvar_us_, us / 2);
+  }
+
  private:
   static constexpr Duration kGranularity = 1ms;  // G: a tick of the timer wheel
+
+  static std::uint32_t microseconds(Duration d) {
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(d).count(), 1, std::int64_t{UINT32_MAX} / 16));
+  }
 
   std::uint32_t srtt_us_ = 0;  // 0: no sample yet
   std::uint32_t rttvar_us_ = 0;

@@ -19,7 +19,7 @@ struct Spurious {
   SeqNum to;                      // behind the last that was sent again since
   std::uint32_t unexplained = 0;  // bytes sent again that no D-SACK has told of
   std::uint32_t prior_cwnd = 0;
-  std::uint32_t prior_ssthresh = 0;
+  std::uint32_t prior_ssthresh = 0;  // of a time-out pipe_prev (RFC 4015, 3.2): max(FlightSize, ssthresh)
   std::uint32_t prior_w_max = 0;
 };
 

@@ -75,6 +75,7 @@ struct Transmission {
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
   Instant lowered_at = Instant::min();  // the last time that a loss lowered cwnd
+  std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
   std::optional<SeqNum> dsack_round;  // RACK.dsack_round, until it is acknowledged
   Rack rack;                          // while kRepairing
   LossProbe probe;                    // RFC 8985, 7
@@ -414,7 +415,7 @@ class Tcb {
   void measure_rtt(const Segment& seg, Env& env);
   void leave_or_continue_recovery(std::uint32_t acked, Env& env);
   void lose_first(Env& env);
-  void note_round_trip(Duration rtt);
+  void note_round_trip(Duration rtt, const Segment& seg, Env& env);
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
   void arm_time_out(Env& env);

@@ -95,8 +95,10 @@ bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   if (!tx->resend_now) {
     const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, first);
     if (congestion_.cwnd < in_network + (tx->fast_recovery ? smss_ : 1u)) return false;
-    // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7).
-    if (first != snd_.una && snd_.una + snd_.wnd < min(first + smss_, end)) return false;
+    // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7). With a scaled window the
+    // field may have been rounded down by less than one unit, which is no shrinking (RFC 7323, 2.4, (4)).
+    const std::uint32_t rounding = (1u << snd_wind_shift_) - 1;
+    if (first != snd_.una && snd_.una + snd_.wnd + rounding < min(first + smss_, end)) return false;
   }
   tx->resend_now = false;
   const SeqNum seq = MUTANT(77, first, snd_.una);

@@ -18,7 +18,7 @@ void Tcb::note_reduction(bool time_out, Env& env) {
   s.from = snd_.una;
   s.to = snd_.una;
   s.prior_cwnd = congestion_.cwnd;
-  s.prior_ssthresh = congestion_.ssthresh;
+  s.prior_ssthresh = time_out ? std::max(flight_size(), congestion_.ssthresh) : congestion_.ssthresh;  // pipe_prev
   s.prior_w_max = congestion_.w_max;
 }
 
@@ -69,7 +69,8 @@ void Tcb::take_dsack(const Segment& seg, Env& env) {
 }
 
 // RFC 4015, 3.2: "Reversing the congestion control state". After a time-out, when all that was in flight may arrive at
-// once, cwnd takes in no more than an initial window above what is outstanding; then nothing is sent again.
+// once, cwnd takes in no more than an initial window above what is outstanding; then nothing is sent again. And the RTO
+// was too short: it is to learn more from the next round trip that is measured than from others.
 void Tcb::undo(std::uint32_t acked, Env& env) {
   Transmission& tx = *transmission(env);
   const Spurious s = tx.spurious;
@@ -83,6 +84,7 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   const std::uint32_t now = tx.fast_recovery ? 0 : congestion_.cwnd;
   congestion_.cwnd = std::max(now, std::min(s.prior_cwnd, resumed));
   congestion_.ssthresh = s.prior_ssthresh;
+  if (s.time_out) tx.adapt_rto_beyond = snd_.nxt;
   congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
   tx.stage = {};
   tx.spurious = {};

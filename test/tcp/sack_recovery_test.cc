@@ -247,6 +247,23 @@ TEST(SackRecovery, StaysWithinThePeersWindow) {  // the harness sees that nothin
   EXPECT_EQ(c.snd_nxt(), at(11));
 }
 
+// What was in the window when it was sent may lie up to a unit behind its edge now, because the field was rounded down.
+TEST(SackRecovery, ARoundedWindowHoldsNoRetransmissionBack) {  // RFC 7323, 2.4, (4)
+  Conditions given = with_sack();
+  given.peer.wscale = 7;
+  given.options.nodelay = true;
+  TestConnection c = established(given);
+  c.peer_sends(ack(1).seq(1).wnd(114));
+  c.user_sends(pattern(114 * 128));  // exactly what the window takes: ten segments, the last a little short
+  ASSERT_EQ(sent(c).size(), 10u);
+  c.sleep(100ms);
+  c.peer_sends(ack(1).seq(1).wnd(114).sack({{at(1), at(8)}}));
+  EXPECT_EQ(sent(c), (Segments{0}));
+  c.sleep(100ms);
+  c.peer_sends(ack(at(8)).seq(1).wnd((114 * 128 - 8 * kMss) / 128));
+  EXPECT_EQ(sent(c), (Segments{8, 9}));
+}
+
 TEST(SackRecovery, PeersWithoutSackHaveNewReno) {
   TestConnection c = ten_in_flight(20, {});
   for (std::int64_t i = 1; i <= 3; ++i) c.peer_sends(ack(1).seq(1).sack({{at(1), at(1 + i)}}));

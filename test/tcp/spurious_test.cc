@@ -51,6 +51,51 @@ TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheFirstCopyIsUndone) {  // RFC 3522, 
   }
 }
 
+TEST(Spurious, TheThresholdIsThenNoLessThanWhatWasOutstanding) {  // RFC 4015, 3.2: pipe_prev
+  Flight f;
+  f.c.user_sends(pattern(60 * kMss, 30 * kMss));
+  f.c.sleep(10ms);
+  f.acks(0, f.first_ts, {{at(1), at(4)}});
+  const auto all_acknowledged = [&f] {
+    sent(f.c);
+    f.c.sleep(100ms);
+    f.acks((f.c.snd_nxt() - 1) / kMss, f.c.last_tsval());
+  };
+  all_acknowledged();
+  const std::uint32_t threshold = f.c.tcb().congestion().ssthresh;
+  while (f.c.tcb().flight_size() < threshold + kMss) all_acknowledged();
+  sent(f.c);
+  const std::uint32_t first_copy = f.c.last_tsval();
+  f.c.sleep_until_time_out();
+  sent(f.c);
+  const std::uint32_t flight = f.c.tcb().flight_size();
+  f.acks((f.c.snd_una() - 1) / kMss + 1, first_copy);
+  EXPECT_EQ(f.c.counters().spurious_time_outs, 1u);
+  EXPECT_EQ(f.c.tcb().congestion().ssthresh, flight);
+  sent(f.c);
+}
+
+TEST(Spurious, TheNextRoundTripOfNewTextThenMakesTheRtoLonger) {  // RFC 4015, 3.2: SRTT, RTTVAR and RTO
+  for (const bool sack : {false, true}) {
+    Flight f{sack};
+    f.c.sleep_until_time_out();
+    sent(f.c);
+    f.acks(1, f.first_ts);
+    EXPECT_EQ(f.c.tcb().rtt().srtt(), 100ms);
+    EXPECT_EQ(f.c.tcb().rtt().rttvar(), 50ms);
+    const std::int64_t all = (f.c.snd_nxt() - 1) / kMss;
+    sent(f.c);
+    f.c.sleep(150ms);
+    f.acks(all, f.c.last_tsval());
+    EXPECT_EQ(f.c.tcb().rtt().srtt(), 150ms);
+    EXPECT_EQ(f.c.tcb().rtt().rttvar(), 75ms);
+    f.c.sleep(100ms);
+    f.acks((f.c.snd_nxt() - 1) / kMss, f.c.last_tsval());
+    EXPECT_LT(f.c.tcb().rtt().srtt(), 150ms) << "once";
+    sent(f.c);
+  }
+}
+
 TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheSecondCopyStands) {  // RFC 3522, 3.2, (4)
   Flight f;
   f.c.sleep_until_time_out();
