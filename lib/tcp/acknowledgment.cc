@@ -140,6 +140,7 @@ void Tcb::duplicate_ack(Env& env) {
   ++env.counters.duplicate_acks;
   if (tx.dup_acks < UINT8_MAX) ++tx.dup_acks;
   may_transmit_ = true;  // limited transmit (RFC 3042), or the inflated window
+  if (tx.spurious.forward != Forward::kOff) recover_forward(0, false, env);
   if (MUTANT(37, false, true)) arm_retransmission(env);
   if (tx.fast_recovery) {
     // Each stands for a segment that has left; there are no more than are in flight.

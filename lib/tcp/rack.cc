@@ -37,6 +37,7 @@ void Tcb::note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t>
   tx.log.each(left, right, snd_.nxt, [&](SeqNum from, SeqNum to, const SendLog::Run& run) {
     if (!tx.scoreboard.has_hole(from, to)) return;  // known
     if (!run.again) {
+      if (from <= tx.recover) rack.original = true;
       const SeqNum below = min(to, rack.fack);
       if (from < below && tx.scoreboard.has_hole(from, below)) reordering_.seen = true;
     } else {
@@ -54,6 +55,7 @@ void Tcb::note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t>
 void Tcb::take_delivered(SeqNum highest, Env& env) {
   Rack& rack = transmission(env)->rack;
   rack.fack = max(rack.fack, highest);
+  rack.original = false;
   if (!rack.delivered) return;
   rack.rtt = env.now - rack.delivered->at;
   if (rack.delivered->after(rack.latest)) rack.latest = *rack.delivered;

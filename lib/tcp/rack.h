@@ -16,6 +16,7 @@ struct Rack {
   Duration rtt{};                                             // RACK.rtt
   SeqNum fack;                                                // RACK.fack: after the last number that was delivered
   std::optional<SendLog::Sent> delivered;                     // what the ACK at hand tells of, sent last
+  bool original = false;  // ... and of something up to `recover` that was sent only once
 };
 
 // What of RACK-TLP outlives the time in which something is outstanding.

@@ -42,6 +42,9 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
   if (was_recovering && (tx == nullptr || tx->recover < snd_.una)) reordering_.narrow();
   if (tx == nullptr) return;
   const bool news = update_scoreboard(seg, env) > 0;
+  if (tx->spurious.forward != Forward::kOff && (news || una_before != snd_.una)) {
+    recover_forward(distance(una_before, snd_.una), tx->rack.original, env);
+  }
   take_delivered(tx->scoreboard.empty() ? snd_.una : tx->scoreboard.highest(), env);
   if (news && snd_.una == seg.ack && tx->dup_acks < UINT8_MAX) {  // 2: what a duplicate acknowledgment is here
     ++tx->dup_acks;
@@ -126,6 +129,7 @@ void Tcb::lower_again(Env& env) {
     if (!tx.spurious.pending) note_reduction(false, env);
     tx.recover = snd_.nxt - 1;
     tx.fast_recovery = true;
+    tx.spurious.forward = Forward::kOff;
   } else {
     congestion_.cwnd = congestion_.ssthresh;  // that is where PRR was going
   }
@@ -144,6 +148,7 @@ std::uint32_t Tcb::pipe(const Env& env) const {
 
 // usable_window() while something is lost or SACKed, which is in the network no more (RFC 6675).
 std::uint32_t Tcb::usable_beside_losses(const Env& env) const {
+  if (transmission(env)->spurious.forward == Forward::kNewText) return forward_window(env);
   if (transmission(env)->log.lost() > 0) return 0;  // that comes first
   const std::uint32_t flight = flight_size();
   const std::uint32_t in_network = MUTANT(15, pipe(env), 0u);

@@ -7,13 +7,22 @@
 
 namespace pollux::tcp {
 
+// Where F-RTO stands (RFC 5682).
+enum class Forward : std::uint8_t {
+  kOff,
+  kRepeated,  // the first segment went again: step 2 waits for its acknowledgment
+  kNewText,   // nothing but new text goes: step 3 waits for the next ACK
+};
+
 // What must be remembered of a reduction of cwnd to find that nothing was lost, and to take it
-// back: Eifel by timestamps (RFC 3522 and 4015) and by D-SACK (RFC 3708).
+// back: Eifel by timestamps (RFC 3522 and 4015), by D-SACK (RFC 3708) and by F-RTO (RFC 5682).
 struct Spurious {
-  bool pending = false;           // something was reduced, and that may turn out to have been for nothing
-  bool time_out = false;          // by a time-out; else by a fast retransmit
-  bool first_ack = true;          // nothing has been acknowledged since (RFC 3522, 3.2: only the first ACK may tell)
-  bool repeated = false;          // something was sent again since
+  bool pending = false;   // something was reduced, and that may turn out to have been for nothing
+  bool time_out = false;  // by a time-out; else by a fast retransmit
+  bool first_ack = true;  // nothing has been acknowledged since (RFC 3522, 3.2: only the first ACK may tell)
+  bool repeated = false;  // something was sent again since
+  Forward forward = Forward::kOff;
+  SeqNum forward_end;             // how far new text may go in Forward::kNewText
   Millis repeated_at;             // RetransmitTS: when the first of it was
   SeqNum from;                    // SND.UNA when it was reduced
   SeqNum to;                      // behind the last that was sent again since

@@ -462,6 +462,13 @@ class Tcb {
   void take_dsack(const Segment& seg, Env& env);
   void undo(std::uint32_t acked, Env& env);
 
+  // forward_recovery.cc: RFC 5682
+  bool may_recover_forward(const Env& env) const;
+  bool has_new_segment(const Env& env) const;
+  void recover_forward(std::uint32_t acked, bool original, Env& env);
+  bool waits_forward(Env& env);
+  std::uint32_t forward_window(const Env& env) const;
+
   // sack_receiver.cc: RFC 2018 and 2883
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
   void note_overlap(SeqNum left, SeqNum right, Env& env);

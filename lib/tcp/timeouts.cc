@@ -48,12 +48,14 @@ void Tcb::retransmission_timeout(Env& env) {
     set(kSynRetransmitted);
     marks_.syn = true;
   } else {
+    const bool forward = may_recover_forward(env);
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
     if (tx.recover < snd_.una || tx.fast_recovery) {
       note_reduction(true, env);
       congestion_.reduce(env.config.congestion, tx.stage, flight_size(), smss_, true);
     }
     tx.lowered_at = env.now;
+    tx.spurious.forward = forward ? Forward::kRepeated : Forward::kOff;
     congestion_.cwnd = MUTANT(33, std::uint32_t{smss_}, congestion_.cwnd);
     begin_repair(env);
     tx.fast_recovery = false;

@@ -90,6 +90,7 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
 bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   Transmission* tx = transmission(env);
   if (tx == nullptr || tx->log.lost() == 0) return false;
+  if (!tx->resend_now && waits_forward(env)) return false;  // RFC 5682: whether it is lost is not known yet
   const auto [first, end] = tx->log.first_lost(snd_.una, snd_.nxt, tx->scoreboard);
   if (MUTANT(66, false, first == text_end(env))) return false;
   if (!tx->resend_now) {

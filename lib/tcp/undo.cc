@@ -35,6 +35,7 @@ void Tcb::note_repeat(SeqNum seq, std::uint32_t size, Env& env) {
 // that. Then the first copy has arrived, and was only late.
 void Tcb::find_spurious(const Segment& seg, std::uint32_t acked, Env& env) {
   Spurious& s = transmission(env)->spurious;
+  if (s.forward != Forward::kOff && !flag(kSackPermitted)) recover_forward(acked, s.to < snd_.una, env);
   if (!s.pending || !s.repeated || !s.first_ack) return;
   s.first_ack = false;
   if (!flag(kTimestamps) || !seg.options.ts) return;

@@ -410,6 +410,7 @@ TEST(Retransmission, CongestionAvoidanceGrowsOneSegmentARound) {  // MUST-19; RF
   TestConnection c = established();
   c.user_sends(pattern(80 * kMss));
   c.sleep(kRto);  // ssthresh is five segments now, cwnd one
+  c.peer_sends(ack(c.snd_nxt()).seq(1));
   while (c.tcb().congestion().in_slow_start()) c.peer_sends(ack(c.snd_una() + kMss).seq(1));
   const std::uint32_t cwnd = c.tcb().congestion().cwnd;
   std::uint32_t acked = 0;
