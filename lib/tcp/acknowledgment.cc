@@ -12,6 +12,7 @@ namespace pollux::tcp {
 namespace {
 
 constexpr std::uint8_t kDuplicateThreshold = 3;          // RFC 5681, 3.2
+constexpr std::uint32_t kRestartThreshold = 4;           // rrthresh of RFC 7765, 4
 constexpr std::uint32_t kHalf = std::uint32_t{1} << 31;  // of the sequence numbers: as far as order goes
 
 std::uint32_t scaled(const Segment& seg, std::uint8_t shift) {
@@ -90,7 +91,7 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   if (snd_.una == snd_.nxt) {
     deadlines_.clear_place(Timer::kRetransmission);  // RFC 6298, 5.2
   } else {
-    arm_retransmission(env);  // 5.3
+    restart_retransmission(env);
   }
 }
 
@@ -238,6 +239,19 @@ void Tcb::arm_retransmission(Env& env) {
   // No RTO is shorter than rto_min, and so most ACKs need not know it.
   if (env.config.rto_min < wait) wait = std::min(wait, retransmission_timeout_length(env));
   deadlines_.set(Timer::kLossProbe, std::min(env.now + wait, give_up_at(*transmission(env), r2(env), env.now)));
+}
+
+// RFC 6298, 5.3, as RFC 7765, 4 has it: with too few segments outstanding, and to be sent, for a fast retransmit, the
+// time counts for which the earliest has waited already. A loss probe comes before that, where there may be one.
+void Tcb::restart_retransmission(Env& env) {
+  arm_retransmission(env);
+  if (!deadlines_.armed(Timer::kRetransmission)) return;
+  if (flight_size() + unsent(env) > (kRestartThreshold - 1) * smss_) return;
+  const Instant sent = transmission(env)->log.sent_by(snd_.una, snd_.nxt, min_rtt());
+  const Instant due = sent + retransmission_timeout_length(env);
+  if (env.now < due && due < deadlines_.when(Timer::kRetransmission, env.now)) {
+    deadlines_.set(Timer::kRetransmission, due);
+  }
 }
 
 void Tcb::arm_time_out(Env& env) { deadlines_.set(Timer::kRetransmission, time_out_at(env)); }

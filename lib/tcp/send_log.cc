@@ -131,6 +131,12 @@ bool SendLog::repeated(SeqNum una, SeqNum nxt) const {
   return false;
 }
 
+Instant SendLog::sent_by(SeqNum seq, SeqNum nxt, Duration rtt) const {
+  Instant at = Instant::min();
+  each(seq, seq + 1, nxt, [&](SeqNum, SeqNum, const Run& run) { at = run.at; });
+  return at + rtt / kGrains;
+}
+
 bool SendLog::invariants_hold(SeqNum una, SeqNum nxt, const Scoreboard& board) const {
   if (count_ > kMost || (una != nxt && (count_ == 0 || una < runs_[0].left))) return false;
   for (std::size_t i = 1; i < count_; ++i) {

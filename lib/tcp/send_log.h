@@ -80,6 +80,9 @@ class SendLog {
   // Whether anything from `una` on was sent more than once or is lost.
   bool repeated(SeqNum una, SeqNum nxt) const;
 
+  // When `seq`, which is outstanding, was sent for the last time, or a little later; `rtt` as for sent().
+  Instant sent_by(SeqNum seq, SeqNum nxt, Duration rtt) const;
+
   // Calls see(from, to, run) for each piece of [left, right) that lies in one run, in ascending order.
   template <class See>
   void each(SeqNum left, SeqNum right, SeqNum nxt, See&& see) const {

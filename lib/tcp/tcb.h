@@ -418,6 +418,7 @@ class Tcb {
   void note_round_trip(Duration rtt, const Segment& seg, Env& env);
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
+  void restart_retransmission(Env& env);
   void arm_time_out(Env& env);
   Instant time_out_at(const Env& env) const;
 

@@ -75,12 +75,36 @@ TEST(Retransmission, TimerStopsWhenAllIsAcknowledged) {  // RFC 6298, 5.2
 
 TEST(Retransmission, TimerRestartsWhenSomethingIsAcknowledged) {  // RFC 6298, 5.3
   TestConnection c = established();
-  c.user_sends(pattern(2 * kMss));
+  c.user_sends(pattern(5 * kMss));
   c.take_all_sent();
   c.sleep(100ms);
   c.peer_sends(ack(1 + kMss).seq(1));
   EXPECT_EQ(time_to_next(c), c.rto());
   EXPECT_EQ(c.take_sent().value().seq, 1 + kMss);
+}
+
+// Fewer than can bring three duplicates: what they have waited already counts, to a sixteenth of a round trip.
+TEST(Retransmission, FewSegmentsWaitForOneRtoAndNotLonger) {  // RFC 7765, 4, (2); RFC 7765, 4, (3)
+  for (const std::int64_t segments : {2, 4}) {
+    TestConnection c = established();
+    c.user_sends(pattern(static_cast<std::size_t>(segments * kMss)));
+    c.take_all_sent();
+    c.sleep(100ms);
+    c.peer_sends(ack(1 + kMss).seq(1));
+    const Duration waited = 100ms + time_to_next(c);
+    EXPECT_GE(waited, c.rto()) << "RFC 6298, 5, too early";
+    EXPECT_LE(waited, c.rto() + 100ms / 16 + 1ms);
+  }
+}
+
+TEST(Retransmission, WhatIsStillToBeSentCountsAmongThem) {  // RFC 7765, 4, (2): prevUnsnt
+  TestConnection c = established();
+  c.user_sends(pattern(13 * kMss));  // three of them behind cwnd
+  c.take_all_sent();
+  c.sleep(100ms);
+  c.peer_sends(ack(1 + 9 * kMss).seq(1));
+  EXPECT_EQ(c.take_all_sent().size(), 3u);
+  EXPECT_EQ(time_to_next(c), c.rto());
 }
 
 TEST(Retransmission, DuplicateAckDoesNotRestartTheTimer) {
