@@ -41,6 +41,7 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
   const bool of_syn = flag(kSynUnacked);
+  const Millis now = Millis::floor(env.now);
   // Most ACKs lie in the midst of what is being timed, and measure nothing.
   if (tx.timing ? tx.timed_seq <= seg.ack : back_off_ > 0 || flag(kRepairing)) measure_rtt(seg, env);
   advance_una(seg.ack, env);
@@ -56,10 +57,13 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
                      {.bytes = acked,
                       .smss = smss_,
                       .l = snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL,
-                      .now = Millis::floor(env.now),
+                      .now = now,
                       .srtt = rtt_.srtt()});
+    tx.used = 0;
+    note_full_window(now);
   } else {
-    Congestion::pause(tx.stage, Millis::floor(env.now));
+    Congestion::pause(tx.stage, now);
+    validate_window(flight, now, env);
   }
   if (tx.app_waits && send_room(env) >= env.config.send_buffer / 4) {
     tx.app_waits = false;
@@ -67,6 +71,24 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   }
   may_transmit_ = true;
   end_transmission_if_idle(env);
+}
+
+// RFC 2861, as Linux has it: what is not used of cwnd for a whole RTO, because application or peer do not want it, says
+// nothing about the network any more; half of it goes. ssthresh keeps what was found out. (RFC 7661 would leave all of
+// it for five minutes, to go at once in one burst.)
+void Tcb::validate_window(std::uint32_t flight, Millis now, Env& env) {
+  Transmission& tx = *transmission(env);
+  tx.used = std::max(tx.used, flight);
+  const std::uint16_t since = static_cast<std::uint16_t>(sixteen_ms(now) - full_at_);
+  if (since * 16ms < rtt_.rto(env.config)) return;
+  const std::uint32_t window = std::max(tx.used, Congestion::initial_window(smss_, env.config.initial_window_segments));
+  if (window < congestion_.cwnd) {
+    congestion_.remember();
+    congestion_.cwnd = (congestion_.cwnd + window) / 2;
+    tx.stage = {};
+  }
+  tx.used = 0;
+  note_full_window(now);
 }
 
 // The one place where SND.UNA moves.

@@ -53,6 +53,9 @@ struct Congestion {
 
   bool in_slow_start() const { return cwnd < ssthresh; }
 
+  // cwnd is about to shrink for want of use: slow start leads back to three quarters of it (RFC 2861).
+  void remember() { ssthresh = std::max(ssthresh, cwnd - cwnd / 4); }
+
   // Slow start is the same for all; what they do in congestion avoidance is in congestion.cc.
   void grow(CongestionControl control, Stage& stage, const Acked& acked);
   // An acknowledgment came for which the window was not used: time stands still for the control.

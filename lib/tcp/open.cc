@@ -122,6 +122,7 @@ void Tcb::established(Env& env) {
   events_.opened = true;
   if (flag(kSynRetransmitted)) congestion_.cwnd = smss_;  // RFC 5681, 3.1
   heard_from_peer(env);
+  note_full_window(Millis::floor(env.now));
   arm_keep_alive(env);
   may_transmit_ = true;
   if (flag(kCloseWanted)) static_cast<void>(shutdown(env));

@@ -64,6 +64,7 @@ struct Transmission {
   SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
   Millis stalled_since;        // when SND.UNA last moved, for R2
   Millis resent_at;            // last retransmission
+  std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
   std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
   std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;
@@ -74,12 +75,12 @@ struct Transmission {
   bool sws_forced = false;  // the override time-out has passed: send what fits
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
-  Instant lowered_at = Instant::min();  // the last time that a loss lowered cwnd
+  Instant lowered_at = Instant::min();     // the last time that a loss lowered cwnd
   std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
-  std::optional<SeqNum> dsack_round;  // RACK.dsack_round, until it is acknowledged
-  Rack rack;                          // while kRepairing
-  LossProbe probe;                    // RFC 8985, 7
-  SendLog log;                        // last: for most it ends within its first line
+  std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
+  Rack rack;                               // while kRepairing
+  LossProbe probe;                         // RFC 8985, 7
+  SendLog log;                             // last: for most it ends within its first line
 };
 
 // The memory of a shard's connections beside their TCBs.
@@ -414,6 +415,8 @@ class Tcb {
   void update_send_window(const Segment& seg, Env& env);
   void measure_rtt(const Segment& seg, Env& env);
   void leave_or_continue_recovery(std::uint32_t acked, Env& env);
+  void note_full_window(Millis now) { full_at_ = sixteen_ms(now); }
+  void validate_window(std::uint32_t flight, Millis now, Env& env);
   void lose_first(Env& env);
   void note_round_trip(Duration rtt, const Segment& seg, Env& env);
   Duration retransmission_timeout_length(const Env& env) const;
@@ -526,6 +529,8 @@ class Tcb {
   void drop_queue(Env& env);
 
   static constexpr std::uint32_t kNone = 0xffffffff;
+  // A moment less than 17 minutes ago, in two bytes.
+  static std::uint16_t sixteen_ms(Millis t) { return static_cast<std::uint16_t>(t.value() / 16); }
   static constexpr std::uint8_t kDiffServ = 0xfc;  // RFC 2474; the lower two bits are ECN's
 
   // First what a segment in ESTABLISHED reads and writes.
@@ -563,6 +568,7 @@ class Tcb {
   std::uint8_t tos_ = 0;
   Reason reason_ = Reason::kNone;
   Reason soft_error_ = Reason::kNone;
+  std::uint16_t full_at_ = 0;  // when cwnd was last full, or last looked at (RFC 2861: T_prev); as sixteen_ms() says
 };
 
 // Table slot (at most 10 B) and all else included, an idle connection has 256 B.

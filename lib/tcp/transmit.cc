@@ -273,13 +273,18 @@ void Tcb::wait_for_window(Env& env) {
   deadlines_.set(Timer::kPersist, env.now + wait);
 }
 
-// RFC 5681, 4.1.
+// RFC 5681, 4.1, and RFC 2861 for ssthresh.
 void Tcb::restart_after_idle(Env& env) {
-  Congestion::pause(transmission(env)->stage, Millis::floor(env.now));  // nothing was in flight (RFC 9438, 5.8)
-  const auto idle = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(sent_at_)};
+  const Millis now = Millis::floor(env.now);
+  Congestion::pause(transmission(env)->stage, now);  // nothing was in flight (RFC 9438, 5.8)
+  const auto idle = std::chrono::milliseconds{now.elapsed_since(sent_at_)};
   if (MUTANT(50, idle <= rtt_.rto(env.config), true)) return;
   const std::uint32_t restart = Congestion::initial_window(smss_, env.config.initial_window_segments);
-  congestion_.cwnd = std::min(congestion_.cwnd, restart);
+  if (restart < congestion_.cwnd) {
+    congestion_.remember();
+    congestion_.cwnd = restart;
+  }
+  note_full_window(now);
 }
 
 // The window to offer. Its right edge never moves left (SHLD-14), and moves right only by

@@ -456,6 +456,72 @@ TEST(Retransmission, IdleConnectionRestartsFromTheInitialWindow) {  // RFC 5681,
   EXPECT_EQ(c.take_all_sent().size(), 10u);
 }
 
+// An established connection whose cwnd is forty segments and more, ssthresh half of that, and all is acknowledged.
+TestConnection with_large_window() {
+  TestConnection c = established();
+  const auto grow = [&c] {
+    while (c.tcb().congestion().cwnd < 40u * kMss) {
+      c.user_sends(pattern(60 * kMss));
+      c.sleep(50ms);
+      c.peer_sends(ack(c.snd_nxt()).seq(1));
+    }
+  };
+  grow();
+  c.user_sends(pattern(60 * kMss));
+  for (int duplicate = 0; duplicate < 3; ++duplicate) c.peer_sends(ack(c.snd_una()).seq(1));
+  grow();
+  while (c.snd_una() < c.snd_nxt()) c.peer_sends(ack(c.snd_nxt()).seq(1));
+  c.take_all_sent();
+  return c;
+}
+
+TEST(Retransmission, WhatWasFoundOutAboutThePathOutlivesAnIdleTime) {  // RFC 2861: ssthresh
+  TestConnection c = with_large_window();
+  const std::uint32_t before = c.tcb().congestion().cwnd;
+  ASSERT_GT(before, 12u * kMss);
+  c.sleep(1h);
+  c.user_sends("x");
+  EXPECT_EQ(c.tcb().congestion().cwnd, 10u * kMss);
+  EXPECT_GE(c.tcb().congestion().ssthresh, before - before / 4);
+  c.take_all_sent();
+}
+
+// For one RTO it is kept, and then half of what was not used goes, again and again down to the initial window.
+TEST(Retransmission, AWindowThatIsNotUsedShrinksByHalvesOfTheRest) {  // RFC 2861
+  TestConnection c = with_large_window();
+  const auto say_little = [&c] {
+    c.user_sends("x");
+    c.sleep(50ms);
+    c.peer_sends(ack(c.snd_nxt()).seq(1));
+    c.take_all_sent();
+  };
+  std::uint32_t cwnd = c.tcb().congestion().cwnd;
+  const std::uint32_t most = cwnd;
+  Instant changed = c.now();
+  for (int halves = 0; halves < 4; ++halves) {
+    while (c.tcb().congestion().cwnd == cwnd) say_little();
+    EXPECT_GE(c.now() - changed + 16ms, c.rto());
+    EXPECT_LE(c.now() - changed, c.rto() + 100ms);
+    EXPECT_EQ(c.tcb().congestion().cwnd, (cwnd + 10 * kMss) / 2);
+    EXPECT_GE(c.tcb().congestion().ssthresh, most - most / 4);
+    cwnd = c.tcb().congestion().cwnd;
+    changed = c.now();
+  }
+}
+
+TEST(Retransmission, AWindowThatIsUsedOnceInAnRtoStays) {  // RFC 2861
+  TestConnection c = with_large_window();
+  const std::uint32_t before = c.tcb().congestion().cwnd;
+  for (int i = 0; i < 20; ++i) {
+    c.user_sends(pattern(i % 2 == 0 ? before : 10));
+    c.sleep(50ms);
+    c.peer_sends(ack(c.snd_nxt()).seq(1));
+    while (c.snd_una() < c.snd_nxt()) c.peer_sends(ack(c.snd_nxt()).seq(1));
+    c.take_all_sent();
+  }
+  EXPECT_GE(c.tcb().congestion().cwnd, before);
+}
+
 TEST(Retransmission, CwndDoesNotGrowUnused) {  // RFC 7661's reason
   TestConnection c = established();
   const std::uint32_t before = c.tcb().congestion().cwnd;
