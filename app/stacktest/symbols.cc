@@ -91,31 +91,68 @@ constexpr Symbol kSymbols[] = {POLLUX_SYMBOL(AF_INET),
                                POLLUX_SYMBOL(POLLRDNORM),
                                POLLUX_SYMBOL(POLLWRNORM)};
 constexpr Symbol kInfoSymbols[] = {
-    POLLUX_SYMBOL(TCP_ESTABLISHED), POLLUX_SYMBOL(TCP_SYN_SENT),   POLLUX_SYMBOL(TCP_SYN_RECV),
-    POLLUX_SYMBOL(TCP_FIN_WAIT1),   POLLUX_SYMBOL(TCP_FIN_WAIT2),  POLLUX_SYMBOL(TCP_TIME_WAIT),
-    POLLUX_SYMBOL(TCP_CLOSE),       POLLUX_SYMBOL(TCP_CLOSE_WAIT), POLLUX_SYMBOL(TCP_LAST_ACK),
-    POLLUX_SYMBOL(TCP_LISTEN),      POLLUX_SYMBOL(TCP_CLOSING),    POLLUX_SYMBOL(TCPI_OPT_TIMESTAMPS),
-    POLLUX_SYMBOL(TCPI_OPT_SACK),   POLLUX_SYMBOL(TCPI_OPT_WSCALE)};
+    POLLUX_SYMBOL(TCP_ESTABLISHED), POLLUX_SYMBOL(TCP_SYN_SENT),    POLLUX_SYMBOL(TCP_SYN_RECV),
+    POLLUX_SYMBOL(TCP_FIN_WAIT1),   POLLUX_SYMBOL(TCP_FIN_WAIT2),   POLLUX_SYMBOL(TCP_TIME_WAIT),
+    POLLUX_SYMBOL(TCP_CLOSE),       POLLUX_SYMBOL(TCP_CLOSE_WAIT),  POLLUX_SYMBOL(TCP_LAST_ACK),
+    POLLUX_SYMBOL(TCP_LISTEN),      POLLUX_SYMBOL(TCP_CLOSING),     POLLUX_SYMBOL(TCPI_OPT_TIMESTAMPS),
+    POLLUX_SYMBOL(TCPI_OPT_SACK),   POLLUX_SYMBOL(TCPI_OPT_WSCALE), POLLUX_SYMBOL(TCP_CA_Open),
+    POLLUX_SYMBOL(TCP_CA_Disorder), POLLUX_SYMBOL(TCP_CA_CWR),      POLLUX_SYMBOL(TCP_CA_Recovery),
+    POLLUX_SYMBOL(TCP_CA_Loss)};
 #undef POLLUX_SYMBOL
+
+using Info = api::TcpInfo;
+template <auto kMember>
+std::int64_t info_number(const Info& info) {
+  return static_cast<std::int64_t>(info.*kMember);
+}
 
 struct InfoRow {
   std::string_view name;
-  std::int64_t (*get)(const api::TcpInfo& info);
+  std::int64_t (*get)(const Info& info);
 };
 constexpr InfoRow kInfo[] = {
-    {"tcpi_state", [](const api::TcpInfo& i) { return std::int64_t{i.state}; }},
-    {"tcpi_options", [](const api::TcpInfo& i) { return std::int64_t{i.options}; }},
-    {"tcpi_snd_wscale", [](const api::TcpInfo& i) { return std::int64_t{i.snd_wscale}; }},
-    {"tcpi_rcv_wscale", [](const api::TcpInfo& i) { return std::int64_t{i.rcv_wscale}; }},
-    {"tcpi_rto", [](const api::TcpInfo& i) { return std::int64_t{i.rto}; }},
-    {"tcpi_rtt", [](const api::TcpInfo& i) { return std::int64_t{i.rtt}; }},
-    {"tcpi_rttvar", [](const api::TcpInfo& i) { return std::int64_t{i.rttvar}; }},
-    {"tcpi_snd_mss", [](const api::TcpInfo& i) { return std::int64_t{i.snd_mss}; }},
-    {"tcpi_advmss", [](const api::TcpInfo& i) { return std::int64_t{i.advmss}; }},
-    {"tcpi_snd_cwnd", [](const api::TcpInfo& i) { return std::int64_t{i.snd_cwnd}; }},
-    {"tcpi_snd_ssthresh", [](const api::TcpInfo& i) { return std::int64_t{i.snd_ssthresh}; }},
-    {"tcpi_unacked", [](const api::TcpInfo& i) { return std::int64_t{i.unacked}; }},
-    {"tcpi_notsent_bytes", [](const api::TcpInfo& i) { return std::int64_t{i.notsent_bytes}; }},
+    {"tcpi_state", info_number<&Info::state>},
+    {"tcpi_options", info_number<&Info::options>},
+    {"tcpi_ca_state", info_number<&Info::ca_state>},
+    {"tcpi_retransmits", info_number<&Info::retransmits>},
+    {"tcpi_probes", info_number<&Info::probes>},
+    {"tcpi_backoff", info_number<&Info::backoff>},
+    {"tcpi_snd_wscale", info_number<&Info::snd_wscale>},
+    {"tcpi_rcv_wscale", info_number<&Info::rcv_wscale>},
+    {"tcpi_rto", info_number<&Info::rto>},
+    {"tcpi_ato", info_number<&Info::ato>},
+    {"tcpi_rtt", info_number<&Info::rtt>},
+    {"tcpi_rttvar", info_number<&Info::rttvar>},
+    {"tcpi_min_rtt", info_number<&Info::min_rtt>},
+    {"tcpi_snd_mss", info_number<&Info::snd_mss>},
+    {"tcpi_rcv_mss", info_number<&Info::rcv_mss>},
+    {"tcpi_advmss", info_number<&Info::advmss>},
+    {"tcpi_pmtu", info_number<&Info::pmtu>},
+    {"tcpi_snd_cwnd", info_number<&Info::snd_cwnd>},
+    {"tcpi_snd_ssthresh", info_number<&Info::snd_ssthresh>},
+    {"tcpi_unacked", info_number<&Info::unacked>},
+    {"tcpi_sacked", info_number<&Info::sacked>},
+    {"tcpi_lost", info_number<&Info::lost>},
+    {"tcpi_retrans", info_number<&Info::retrans>},
+    {"tcpi_reordering", info_number<&Info::reordering>},
+    {"tcpi_notsent_bytes", info_number<&Info::notsent_bytes>},
+    {"tcpi_snd_wnd", info_number<&Info::snd_wnd>},
+    {"tcpi_rcv_wnd", info_number<&Info::rcv_wnd>},
+    {"tcpi_bytes_acked", info_number<&Info::bytes_acked>},
+    {"tcpi_bytes_received", info_number<&Info::bytes_received>},
+    {"tcpi_bytes_sent", info_number<&Info::bytes_sent>},
+    {"tcpi_bytes_retrans", info_number<&Info::bytes_retrans>},
+    {"tcpi_segs_out", info_number<&Info::segs_out>},
+    {"tcpi_segs_in", info_number<&Info::segs_in>},
+    {"tcpi_data_segs_out", info_number<&Info::data_segs_out>},
+    {"tcpi_data_segs_in", info_number<&Info::data_segs_in>},
+    {"tcpi_total_retrans", info_number<&Info::total_retrans>},
+    {"tcpi_dsack_dups", info_number<&Info::dsack_dups>},
+    {"tcpi_reord_seen", info_number<&Info::reord_seen>},
+    {"tcpi_rcv_ooopack", info_number<&Info::rcv_ooopack>},
+    {"tcpi_busy_time", info_number<&Info::busy_time>},
+    {"tcpi_rwnd_limited", info_number<&Info::rwnd_limited>},
+    {"tcpi_sndbuf_limited", info_number<&Info::sndbuf_limited>},
 };
 
 template <class Rows>

@@ -102,10 +102,6 @@ std::uint8_t state_number(tcp::State state) {
   unreachable();
 }
 
-std::uint32_t microseconds(Duration duration) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
-}
-
 }  // namespace
 
 Result<void> Sockets::set_option(int fd, int level, int name, int value) {
@@ -141,30 +137,13 @@ TcpInfo Sockets::info(const Socket& socket) const {
     if (socket.kind == Socket::Kind::kListening) last.state = TCP_LISTEN;
     return last;
   }
-  const std::uint32_t mss = std::max(open->smss(), 1u);
-  const auto& congestion = open->congestion();
-  const bool waits_for_syn = open->state() == tcp::State::kSynSent;
-  TcpInfo info;
-  info.state = state_number(open->state());
-  if (!waits_for_syn) {
-    info.options = static_cast<std::uint8_t>((open->timestamps() ? TCPI_OPT_TIMESTAMPS : 0) |
-                                             (open->sack_permitted() ? TCPI_OPT_SACK : 0) |
-                                             (open->window_scaled() ? TCPI_OPT_WSCALE : 0));
-    info.snd_wscale = open->snd_shift();
-    info.rcv_wscale = open->rcv_shift();
+  std::uint8_t options = 0;
+  if (open->state() != tcp::State::kSynSent) {
+    options = static_cast<std::uint8_t>((open->timestamps() ? TCPI_OPT_TIMESTAMPS : 0) |
+                                        (open->sack_permitted() ? TCPI_OPT_SACK : 0) |
+                                        (open->window_scaled() ? TCPI_OPT_WSCALE : 0));
   }
-  info.rto = microseconds(open->rtt().rto(shard_.core().config().tcp));
-  if (open->rtt().sampled()) {
-    info.rtt = microseconds(open->rtt().srtt());
-    info.rttvar = microseconds(open->rtt().rttvar());
-  }
-  info.snd_mss = mss;
-  info.advmss = open->rcv_mss_offered();
-  info.snd_cwnd = congestion.cwnd / mss;
-  info.snd_ssthresh = congestion.ssthresh == UINT32_MAX ? INT32_MAX : congestion.ssthresh / mss;
-  info.unacked = (open->flight_size() + mss - 1) / mss;
-  info.notsent_bytes = open->unsent(env());
-  return info;
+  return {open->info(env()), state_number(open->state()), options};
 }
 
 }  // namespace pollux::api

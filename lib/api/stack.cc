@@ -17,6 +17,7 @@ ShardConfig small_config(std::uint64_t seed) {
   config.max_time_wait_v6 = 64;
   config.send_blocks = 1024;
   config.held_segments = 4096;
+  config.ledgers = config.max_connections;
   config.max_destinations = 8;
   config.last_port = static_cast<std::uint16_t>(config.first_port + 1023);
   config.pages = Pages::kOrdinary;

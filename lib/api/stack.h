@@ -10,6 +10,7 @@
 #include "base/expected.h"
 #include "shard/shard_config.h"
 #include "tcp/counters.h"
+#include "tcp/info.h"
 #include "time/instant.h"
 #include "wire/ip_address.h"
 
@@ -40,21 +41,10 @@ struct Linger {
   int seconds = 0;
 };
 
-// What struct tcp_info says, in its units: segments for windows, microseconds for times.
-struct TcpInfo {
+// struct tcp_info.
+struct TcpInfo : tcp::Info {
   std::uint8_t state = 7;    // TCP_ESTABLISHED (1) ... TCP_CLOSING (11) of <netinet/tcp.h>
   std::uint8_t options = 0;  // TCPI_OPT_TIMESTAMPS (1), _SACK (2), _WSCALE (4)
-  std::uint8_t snd_wscale = 0;
-  std::uint8_t rcv_wscale = 0;
-  std::uint32_t rto = 0;  // before back-off
-  std::uint32_t rtt = 0;  // 0: not measured yet
-  std::uint32_t rttvar = 0;
-  std::uint32_t snd_mss = 0;  // text in a full segment
-  std::uint32_t advmss = 0;
-  std::uint32_t snd_cwnd = 0;
-  std::uint32_t snd_ssthresh = 0;  // 2^31 - 1: none yet
-  std::uint32_t unacked = 0;
-  std::uint32_t notsent_bytes = 0;
 };
 
 // Limits that let a process hold thousands of stacks; keys that follow from `seed`, so that equal seeds and equal

@@ -74,6 +74,9 @@ class Conn {
   void set_tos(std::uint8_t tos) { tcb_->set_tos(tos); }  // DiffServ; the two ECN bits are ours (SHLD-21)
 
   const tcp::Tcb& tcb() const { return *tcb_; }
+  // What Linux's TCP_INFO tells, as of now. What it counts over a whole life is 0 but for the connections that
+  // ShardConfig::ledgers has a place for when they open.
+  tcp::Info info() const { return tcb_->info(*env_); }
 
  private:
   tcp::Tcb* tcb_;

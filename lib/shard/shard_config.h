@@ -65,6 +65,7 @@ struct ShardConfig {
   std::uint32_t send_blocks = 16384;    // of 2 KiB, for copied text
   std::uint32_t held_segments = 65536;  // received packets that wait, in order or not
   std::uint32_t sacked_ranges = 65536;  // of 32 B: what peers say they hold beyond what they acknowledge
+  std::uint32_t ledgers = 0;            // so many connections at a time are counted for Tcb::info(), for 112 B each
   std::uint16_t first_port = 32768;     // ephemeral ports
   std::uint16_t last_port = 60999;
   std::uint32_t max_destinations = 64;       // with a port pool each

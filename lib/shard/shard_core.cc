@@ -95,7 +95,8 @@ ShardCore::ShardCore(const ShardConfig& config, Instant start)
               tcp::SliceStore{config.send_blocks + 2 * config.max_connections, config.send_blocks, config.pages},
               Slab<tcp::ReceiveQueue>{config.max_connections, config.pages},
               Slab<tcp::HeldText>{config.held_segments, config.pages},
-              Slab<tcp::SackedRange>{config.sacked_ranges, config.pages}},
+              Slab<tcp::SackedRange>{config.sacked_ranges, config.pages},
+              Slab<tcp::Ledger>{config.ledgers, config.pages}},
       env_{start, config_.tcp, stores_, counters_},
       flows_{config.max_connections + 2 * config.max_half_open, config.keys.flow, config.pages},
       time_wait_{time_wait_config(config)},
@@ -158,7 +159,8 @@ ShardCore::Gauges ShardCore::gauges() const {
 
 ShardCore::MemoryUse ShardCore::memory() const {
   MemoryUse use;
-  use.connections = tcbs_.bytes() + stores_.transmissions.bytes() + stores_.queues.bytes() + flows_.bytes();
+  use.connections =
+      tcbs_.bytes() + stores_.transmissions.bytes() + stores_.queues.bytes() + stores_.ledgers.bytes() + flows_.bytes();
   use.half_open = half_open_.bytes();
   use.time_wait = time_wait_.bytes();
   use.buffers =

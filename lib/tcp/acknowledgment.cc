@@ -96,7 +96,11 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   ASSERT(snd_.una < ack && ack <= snd_.nxt);
   Transmission& tx = *transmission(env);
   const SeqNum first = first_text(env);
-  if (first < ack) tx.buffer.drop_front(env.stores.slices, std::min(distance(first, ack), tx.buffer.size()));
+  if (first < ack) {
+    const std::uint32_t text = std::min(distance(first, ack), tx.buffer.size());
+    tx.buffer.drop_front(env.stores.slices, text);
+    if (Ledger* l = ledger(env)) l->bytes_acked += text;
+  }
   if (flag(kSynUnacked)) back_off_ = 0;  // RFC 6298, 5.7 says what follows a lost SYN
   set(kSynUnacked, false);
   if (flag(kRepairing)) {

@@ -58,6 +58,7 @@ void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options&
   smss_ = offered_mss_;
   handshake_at_ = Millis::floor(env.now);
   begin_transmission(env);
+  begin_ledger(env);
   ++env.counters.active_opens;
   enter(State::kSynSent, env);
   marks_.syn = true;
@@ -118,6 +119,7 @@ void Tcb::take_syn(const Segment& syn, Env& env) {
 void Tcb::established(Env& env) {
   enter(State::kEstablished, env);
   marks_.syn = false;
+  begin_ledger(env);
   ++env.counters.opened;
   events_.opened = true;
   if (flag(kSynRetransmitted)) congestion_.cwnd = smss_;  // RFC 5681, 3.1

@@ -39,7 +39,7 @@ void Tcb::note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t>
     if (!run.again) {
       if (from <= tx.recover) rack.original = true;
       const SeqNum below = min(to, rack.fack);
-      if (from < below && tx.scoreboard.has_hole(from, below)) reordering_.seen = true;
+      if (from < below && tx.scoreboard.has_hole(from, below)) count_reordering(distance(from, rack.fack), env);
     } else {
       // Which copy came? Not the last one, if that would have been faster than any ever was.
       if (env.now - run.at < min_rtt()) return;

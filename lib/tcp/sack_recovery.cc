@@ -23,7 +23,7 @@ void Tcb::take_repair_ack(const Segment& seg, Env& env) {
 
 void Tcb::take_sack(const Segment& seg, Env& env) {
   take_dsack(seg, env);
-  if (transmission_ == kNone) return;
+  if (!has_transmission()) return;
   if (tells_of_more(seg)) begin_repair(env);
   const bool more = MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value());
   if (!flag(kRepairing)) {
@@ -141,7 +141,7 @@ void Tcb::lower_again(Env& env) {
 
 // SetPipe() of RFC 6675, 4: what is thought to be in the network. Everything that is neither SACKed nor lost.
 std::uint32_t Tcb::pipe(const Env& env) const {
-  if (!flag(kSackPermitted) || transmission_ == kNone) return flight_size();
+  if (!flag(kSackPermitted) || !has_transmission()) return flight_size();
   const Transmission& tx = *transmission(env);
   return flight_size() - tx.scoreboard.sacked() - tx.log.lost();
 }

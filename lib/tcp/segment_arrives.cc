@@ -58,6 +58,7 @@ Verdict Tcb::segment_arrives(Arrival& arrival, Env& env) {
     unreachable();
   }();
   ++env.counters.verdicts[static_cast<std::size_t>(verdict)];
+  if (ledger(env) != nullptr) count_arrival(arrival.segment, env);
   ASSERT(invariants_hold(env));
   return verdict;
 }
@@ -330,7 +331,7 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
     // The application may leave it; then there must be a place for it.
     if (env.stores.held.full() || env.stores.queues.full()) return false;
     advance_rcv_nxt(size);
-    env.counters.bytes_received += size;
+    count_received(size, env);
     arrival.fresh = text;
     return true;
   }
@@ -343,8 +344,13 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   advance_rcv_nxt(size);
   const SeqNum joined = q->join(env.stores.held, rcv_.nxt);
   if (joined != rcv_.nxt) advance_rcv_nxt(distance(rcv_.nxt, joined));
-  env.counters.bytes_received += distance(before, rcv_.nxt);
+  count_received(distance(before, rcv_.nxt), env);
   return true;
+}
+
+void Tcb::count_received(std::uint32_t bytes, Env& env) {
+  env.counters.bytes_received += bytes;
+  if (Ledger* l = ledger(env)) l->bytes_received += bytes;
 }
 
 // Text beyond a hole (SHLD-31). Acknowledged at once (MAY-13).
@@ -360,6 +366,7 @@ Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& a
   switch (held) {
     case ReceiveQueue::Held::kNew:
       ++env.counters.out_of_order;
+      if (Ledger* l = ledger(env)) ++l->rcv_ooopack;
       return Verdict::kAccepted;
     case ReceiveQueue::Held::kDuplicate:
       ++env.counters.duplicate_segments;

@@ -12,6 +12,8 @@
 #include "tcp/congestion.h"
 #include "tcp/counters.h"
 #include "tcp/deadlines.h"
+#include "tcp/info.h"
+#include "tcp/ledger.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/receive_queue.h"
@@ -64,6 +66,7 @@ struct Transmission {
   SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
   Millis stalled_since;        // when SND.UNA last moved, for R2
   Millis resent_at;            // last retransmission
+  std::uint32_t ledger = 0;    // the TCB's, as long as this exists
   std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
   std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
   std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
@@ -90,6 +93,7 @@ struct Stores {
   Slab<ReceiveQueue> queues;
   Slab<HeldText> held;
   Slab<SackedRange> sacked;
+  Slab<Ledger> ledgers{0};
 };
 
 // What a TCB borrows while a verb runs: the shard's, the same for all.
@@ -299,6 +303,8 @@ class Tcb {
   bool nodelay() const { return flag(kNoDelay); }
   bool keep_alive_on() const { return flag(kKeepAliveOn); }
   Millis handshake_sent_at() const { return handshake_at_; }
+  // What Linux's TCP_INFO tells, as of now.
+  Info info(const Env& env) const;
 
   // Everything that must be true between verbs; checked after each in assertion builds.
   bool invariants_hold(const Env& env) const;
@@ -479,6 +485,20 @@ class Tcb {
   void add_sack(Outgoing& out, Env& env);
   bool sack_unsaid(const Env& env) const;  // there must be a queue
 
+  // status.cc
+  std::uint32_t in_segments(std::uint32_t bytes) const { return (bytes + smss_ - 1) / smss_; }
+  void tell_of_sending(Info& info, const Env& env) const;
+  void tell_of_repair(Info& info, const Env& env) const;
+  static void tell_of_life(Info& info, const Ledger& l, Instant now);
+  void begin_ledger(Env& env);
+  void drop_ledger(Env& env);
+  void count_arrival(const Segment& seg, Env& env);
+  void count_received(std::uint32_t bytes, Env& env);
+  void count_sent(const Outgoing& out, Env& env);
+  void count_again(std::uint32_t size, Env& env);
+  void count_reordering(std::uint32_t behind, Env& env);
+  void count_pace(Env& env);
+
   // timeouts.cc
   void retransmission_timeout(Env& env);
   void persist_timeout(Env& env);
@@ -516,19 +536,29 @@ class Tcb {
   SeqNum text_end(const Env& env) const;    // after its last
   bool fin_wanted() const { return sending_is_closed(state_) && state_ != State::kTimeWait; }
 
+  bool has_transmission() const { return transmission_ < kResting; }
   Transmission* transmission(const Env& env) const {
-    return transmission_ == kNone ? nullptr : &env.stores.transmissions[transmission_];
+    return has_transmission() ? &env.stores.transmissions[transmission_] : nullptr;
+  }
+  Ledger* ledger(const Env& env) const {
+    const std::uint32_t index =
+        has_transmission() ? env.stores.transmissions[transmission_].ledger : transmission_ & ~kResting;
+    return index == kNoLedger ? nullptr : &env.stores.ledgers[index];
   }
   ReceiveQueue* queue(const Env& env) const { return queue_ == kNone ? nullptr : &env.stores.queues[queue_]; }
   Transmission& begin_transmission(Env& env);
   void end_transmission_if_idle(Env& env);
   void drop_unread(Env& env);
   void drop_transmission(Env& env);
+  void free_transmission(Env& env);
   ReceiveQueue* begin_queue(Env& env);
   void end_queue_if_empty(Env& env);
   void drop_queue(Env& env);
 
   static constexpr std::uint32_t kNone = 0xffffffff;
+  // In `transmission_` without a Transmission: the place of the ledger, or that there is none either (kNone).
+  static constexpr std::uint32_t kResting = 0x8000'0000;
+  static constexpr std::uint32_t kNoLedger = kNone & ~kResting;
   // A moment less than 17 minutes ago, in two bytes.
   static std::uint16_t sixteen_ms(Millis t) { return static_cast<std::uint16_t>(t.value() / 16); }
   static constexpr std::uint8_t kDiffServ = 0xfc;  // RFC 2474; the lower two bits are ECN's
@@ -546,10 +576,10 @@ class Tcb {
   ReceiveSpace rcv_;
   TimestampState ts_;
   Deadlines deadlines_;
-  std::uint16_t smss_ = 536;         // text of a full-sized segment, options deducted (MUST-16)
-  std::uint16_t rmss_ = 0;           // largest text received, for the "every second segment" rule
-  std::uint16_t offered_mss_ = 536;  // what our MSS option says
-  std::uint32_t transmission_ = kNone;
+  std::uint16_t smss_ = 536;            // text of a full-sized segment, options deducted (MUST-16)
+  std::uint16_t rmss_ = 0;              // largest text received, for the "every second segment" rule
+  std::uint16_t offered_mss_ = 536;     // what our MSS option says
+  std::uint32_t transmission_ = kNone;  // or kResting and the ledger
   std::uint32_t queue_ = kNone;
   Congestion congestion_;
   RttEstimator rtt_;

@@ -103,7 +103,7 @@ void Tcb::keep_alive_timeout(Env& env) {
   deadlines_.clear(Timer::kKeepAlive);
   if (!flag(kKeepAliveOn) || !synchronized(state_) || state_ == State::kTimeWait) return;
   const auto idle = std::chrono::seconds{keep_alive_idle_s_};
-  if (transmission_ != kNone) return deadlines_.set(Timer::kKeepAlive, env.now + idle);
+  if (has_transmission()) return deadlines_.set(Timer::kKeepAlive, env.now + idle);
   const auto silent = std::chrono::milliseconds{Millis::floor(env.now).elapsed_since(heard_at_)};
   if (keep_alive_sent_ == 0 && silent < idle) return deadlines_.set(Timer::kKeepAlive, env.now + (idle - silent));
   if (MUTANT(38, keep_alive_sent_ >= keep_alive_count_, false)) {

@@ -17,6 +17,7 @@ std::optional<Outgoing> Tcb::poll_transmit(std::uint32_t max_text, Env& env) {
     out.reset();
     may_transmit_ = false;
   }
+  if (!may_transmit_ && ledger(env) != nullptr) count_pace(env);
   ASSERT(invariants_hold(env));
   return out;
 }
@@ -79,7 +80,7 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
     tx.timed_at = env.now;
   } else {
     tx.timing = MUTANT(27, false, tx.timing);  // Karn
-    ++env.counters.retransmitted_segments;
+    count_again(0, env);
   }
   if (deadlines_.place_is_free(Timer::kRetransmission)) arm_retransmission(env);
   return true;
@@ -121,7 +122,7 @@ std::uint32_t Tcb::repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env) {
   tx->prr.out += size;
   const SeqNum sent_to = seq + size + (out.flags.fin ? 1u : 0u);
   tx->log.sent_again(seq, sent_to, snd_.una, snd_.nxt, env.now, min_rtt(), tx->scoreboard);
-  ++env.counters.retransmitted_segments;
+  count_again(size, env);
   if (deadlines_.place_is_free(Timer::kRetransmission) && MUTANT(13, true, false)) arm_retransmission(env);
   return size;
 }
@@ -218,6 +219,7 @@ void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
 // probing, neither would ever hear of what the other has taken.
 void Tcb::note_sent(const Outgoing& out, Env& env) {
   ++env.counters.segments_sent;
+  if (ledger(env) != nullptr) count_sent(out, env);
   if (!out.flags.ack || out.seq < snd_.una) return;
   if (marks_.repeats > 0) {
     --marks_.repeats;

@@ -56,8 +56,11 @@ const SackBlock* Tcb::dsack_of(const Segment& seg) {
 // again tells of the network, and that of a loss probe of nothing else.
 void Tcb::take_dsack(const Segment& seg, Env& env) {
   const SackBlock* block = dsack_of(seg);
-  if (block != nullptr) ++env.counters.dsacks_received;
-  if (take_probe_ack(seg, block, env) || block == nullptr || transmission_ == kNone) return;
+  if (block != nullptr) {
+    ++env.counters.dsacks_received;
+    if (Ledger* l = ledger(env)) ++l->dsack_dups;
+  }
+  if (take_probe_ack(seg, block, env) || block == nullptr || !has_transmission()) return;
   Transmission& tx = *transmission(env);
   if (!tx.dsack_round || *tx.dsack_round <= snd_.una) {  // RFC 8985, 6.2, step 4
     tx.dsack_round = snd_.nxt;
@@ -78,7 +81,7 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   ++(s.time_out ? env.counters.spurious_time_outs : env.counters.spurious_recoveries);
   // What RFC 8985, 6.2, step 3 does not see once it was sent again; without this every reordering that reaches
   // DupThresh would go on to cost a retransmission.
-  if (!s.time_out) reordering_.seen = true;
+  if (!s.time_out) count_reordering(distance(s.from, s.to), env);
   const std::uint32_t most = Congestion::initial_window(smss_, env.config.initial_window_segments);
   const std::uint32_t resumed = s.time_out ? flight_size() + std::min(acked, most) : s.prior_cwnd;
   // In NewReno's fast recovery cwnd counts what has left the network too (RFC 6582, 3.2).

@@ -284,6 +284,7 @@ Events Tcb::poll_beginnings() {
 void Tcb::release(Env& env) {
   drop_transmission(env);
   drop_queue(env);
+  drop_ledger(env);
 }
 
 void Tcb::drop_transmission(Env& env) {
@@ -292,8 +293,15 @@ void Tcb::drop_transmission(Env& env) {
   set(kRepairing, false);
   tx->buffer.clear(env.stores.slices);
   tx->scoreboard.clear(env.stores.sacked);
+  free_transmission(env);
+}
+
+// Its ledger stays.
+void Tcb::free_transmission(Env& env) {
+  const std::uint32_t resting = kResting | transmission(env)->ledger;
   env.stores.transmissions.free(transmission_);
-  transmission_ = kNone;
+  transmission_ = resting;
+  if (Ledger* l = ledger(env)) l->turn(Pace::kIdle, env.now);
 }
 
 void Tcb::drop_queue(Env& env) {
@@ -307,10 +315,13 @@ void Tcb::drop_queue(Env& env) {
 // There are some more Transmissions than TCBs, of which one at a time is none of the shard's (a cookie's), so there
 // always is one.
 Transmission& Tcb::begin_transmission(Env& env) {
-  if (transmission_ == kNone) {
+  if (!has_transmission()) {
+    const std::uint32_t ledger_index = transmission_ & ~kResting;
     transmission_ = env.stores.transmissions.alloc();
     CHECK(transmission_ != kNone);
     Transmission& tx = *transmission(env);
+    tx.ledger = ledger_index;
+    if (Ledger* l = ledger(env)) l->turn(Pace::kBusy, env.now);
     tx.recover = snd_.una - 1;
     tx.up = snd_.una;
     tx.pushed = snd_.una;
@@ -332,8 +343,7 @@ void Tcb::end_transmission_if_idle(Env& env) {
   reordering_.probe_unexplained = tx->probe.end_seq && tx->probe.is_retrans;
   set(kRepairing, reordering_.probe_unexplained);
   deadlines_.clear_place(Timer::kRetransmission);
-  env.stores.transmissions.free(transmission_);
-  transmission_ = kNone;
+  free_transmission(env);
 }
 
 ReceiveQueue* Tcb::begin_queue(Env& env) {

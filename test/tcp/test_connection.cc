@@ -131,7 +131,8 @@ TestConnection::World::World(const Config& c)
              .slices = SliceStore{512, 512},
              .queues = Slab<ReceiveQueue>{4, Pages::kOrdinary},
              .held = Slab<HeldText>{1024, Pages::kOrdinary},
-             .sacked = Slab<SackedRange>{1024, Pages::kOrdinary}} {}
+             .sacked = Slab<SackedRange>{1024, Pages::kOrdinary},
+             .ledgers = Slab<Ledger>{4, Pages::kOrdinary}} {}
 
 // The clock stands half a second before its milliseconds wrap.
 TestConnection::TestConnection(const Conditions& given)
@@ -145,7 +146,7 @@ TestConnection::~TestConnection() {
   if (!world_) return;
   Env e = env();
   world_->tcb->release(e);
-  EXPECT_TRUE(holds_no_memory()) << "memory leaked";
+  EXPECT_TRUE(holds_no_memory() && world_->stores.ledgers.size() == 0) << "memory leaked";
   if (::testing::Test::HasFailure()) std::cout << trace_;
 }
 

@@ -180,6 +180,7 @@ class TestConnection {
   std::uint32_t unsent() { return world_->tcb->unsent(env()); }
   std::uint32_t send_room() { return world_->tcb->send_room(env()); }
   std::uint32_t pipe() const { return tcb().pipe(env()); }
+  Info info() const { return tcb().info(env()); }
   Duration rto() const { return tcb().rtt().rto(given_.config); }
   Instant now() const { return now_; }
   std::optional<Duration> next_deadline() const;

@@ -92,6 +92,7 @@ ShardConfig Network::shard_config(int host) const {
   config.send_blocks = 2048;
   config.held_segments = 2048;
   config.sacked_ranges = 2048;
+  config.ledgers = 128;  // fewer than connections
   config.max_destinations = 4;
   config.first_port = 40000;
   config.last_port = 41023;

@@ -121,6 +121,7 @@ void Network::check_nothing_left() {
     none(core.stores().transmissions.size(), "transmissions");
     none(core.stores().slices.slices.size(), "slices");
     none(core.stores().slices.blocks.size(), "blocks");
+    none(core.stores().ledgers.size(), "ledgers");
     none(core.stores().queues.size(), "receive queues");
     none(core.stores().held.size(), "held segments");
     const tcp::Counters& tcp = core.tcp_counters();
