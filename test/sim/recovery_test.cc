@@ -168,6 +168,31 @@ TEST(Recovery, ADelaySpikeCostsATimeOutThatIsUndone) {
   EXPECT_EQ(client.tcb().congestion().ssthresh, UINT32_MAX);
 }
 
+// RFC 5682: without timestamps. From one moment on everything takes a third of a second longer than before.
+void grow_slow(bool sack) {
+  NetworkConfig config = with_sack(sack, 20ms);
+  config.tcp[0].timestamps = false;
+  Scene net{config};
+  auto [client, server] = net.connected_pair();
+  client.send_all(60'000);
+  net.run_until_idle();
+  Impairment slow;
+  slow.delay = 320ms;
+  slow.bits_per_second = 20'000'000;  // so that more than one ACK comes
+  slow.queue_bytes = 1'000'000;
+  net.impair(0, slow);
+  client.send_all(400'000);
+  net.run_until_idle();
+
+  EXPECT_EQ(server.received(), 460'000u);
+  EXPECT_GE(net.core(0).tcp_counters().rto_fired, 1u);
+  EXPECT_EQ(net.core(0).tcp_counters().spurious_time_outs, 1u);
+  EXPECT_EQ(client.tcb().congestion().ssthresh, UINT32_MAX);
+}
+
+TEST(Recovery, ATimeOutForNothingIsUndoneWithoutTimestamps) { grow_slow(false); }
+TEST(Recovery, ATimeOutForNothingIsUndoneWithSackAlone) { grow_slow(true); }
+
 // Karn: the round trip of what was sent twice is not known.
 void lose_one_and_measure(bool timestamps) {
   NetworkConfig config = with_one_way(50ms);

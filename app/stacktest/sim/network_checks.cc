@@ -13,6 +13,12 @@ std::string seconds(Duration d) {
   return text;
 }
 
+// Whether what went beyond `nxt` may be F-RTO's: two segments, between a time-out and the end of its recovery.
+bool may_go_forward(const tcp::Tcb& tcb, SeqNum nxt, const tcp::Env& env) {
+  constexpr std::uint8_t kLoss = 4;  // TCP_CA_Loss
+  return !tcb.timestamps() && tcb.info(env).ca_state == kLoss && tcb.snd().nxt <= nxt + 2u * tcb.smss() + 1u;
+}
+
 }  // namespace
 
 void Network::fail(std::string what) {
@@ -83,11 +89,13 @@ void Network::check_connections(int host) {
     if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
     // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow; RFC 6675: as far as pipe
     // and cwnd do.
-    // A FIN alone does not wait for cwnd, nor does a loss probe (RFC 8985, 7.3).
+    // A FIN alone does not wait for cwnd, nor does a loss probe (RFC 8985, 7.3), nor do the two segments that go after
+    // a time-out to find out whether it was for nothing (RFC 5682, 2.1, step 2b).
     const bool advanced = h.snd_nxt[index] + 1 < tcb.snd().nxt && tcp::synchronized(tcb.state());
     const bool may_be_probe =
         h.loss_probes != core.tcp_counters().tail_loss_probes && tcb.snd().nxt <= h.snd_nxt[index] + tcb.smss() + 1;
-    if (advanced && !may_be_probe && tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u) {
+    const bool too_much = tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u;
+    if (advanced && !may_be_probe && too_much && !may_go_forward(tcb, h.snd_nxt[index], core.env())) {
       fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
     }
     // Something that must be answered keeps a timer.
