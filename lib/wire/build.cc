@@ -50,14 +50,14 @@ struct IpSpec {
   std::uint8_t protocol;
   std::uint8_t ttl;
   std::uint8_t tos;
+  std::uint32_t id_and_flags = Ipv4Header::kDontFragment;  // of IPv4: the second word of its header
 };
 
-// DF is always set, so the packet is atomic and its ID says nothing (RFC 6864, 4.1).
 std::byte* put_ipv4(std::byte* to, const IpSpec& ip, std::size_t payload_size, bool with_checksum) {
   ASSERT(Ipv4Header::kMinSize + payload_size <= 0xffff);
   const auto total = static_cast<std::uint32_t>(Ipv4Header::kMinSize + payload_size);
   const std::uint32_t first = std::uint32_t{Ipv4Header::kVersionAndIhl} << 24 | std::uint32_t{ip.tos} << 16 | total;
-  const std::uint32_t second = Ipv4Header::kDontFragment;
+  const std::uint32_t second = ip.id_and_flags;
   const std::uint32_t third = std::uint32_t{ip.ttl} << 24 | std::uint32_t{ip.protocol} << 16;
   std::uint32_t checksum = 0;
   if (with_checksum) {
@@ -159,7 +159,9 @@ std::size_t write_tcp_headers(std::byte* to, const TcpFrameSpec& spec, std::size
   wanted.l4_size = static_cast<std::uint8_t>(TcpHeader::kMinSize + options);
 
   std::byte* at = put_ethernet(to, spec.destination, spec.source, spec.vlan, v4 ? EtherType::kIpv4 : EtherType::kIpv6);
-  at = put_ip(at, {spec.key->local, spec.key->remote, TcpHeader::kProtocol, spec.ttl, spec.tos},
+  // With DF the packet is atomic, and its ID says nothing (RFC 6864, 4.1).
+  const std::uint32_t id_and_flags = spec.dont_fragment ? Ipv4Header::kDontFragment : std::uint32_t{spec.ip_id} << 16;
+  at = put_ip(at, {spec.key->local, spec.key->remote, TcpHeader::kProtocol, spec.ttl, spec.tos, id_and_flags},
               wanted.l4_size + text_size, !wanted.ip_checksum);
 
   at = put(at, std::uint32_t{spec.key->local_port} << 16 | spec.key->remote_port);

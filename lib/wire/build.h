@@ -25,6 +25,8 @@ struct TcpFrameSpec {
   const FlowKey* key = nullptr;  // sent from key->local to key->remote
   std::uint8_t ttl = kDefaultTtl;
   std::uint8_t tos = 0;
+  bool dont_fragment = true;  // IPv4: DF
+  std::uint16_t ip_id = 0;    // IPv4 without DF: which packet its pieces belong to (RFC 6864, 4.3)
   SeqNum seq;
   SeqNum ack;  // written as 0 unless flags.ack
   std::uint16_t wnd = 0;
@@ -41,7 +43,7 @@ std::size_t header_size(const TcpFrameSpec& spec);
 
 // Writes Ethernet, IP and TCP headers for `text_size` bytes of text to follow;
 // returns header_size(spec). The TCP checksum field is left 0 for
-// finish_tcp_checksum. IPv4 leaves with DF and ID 0 (RFC 6864, 4.1).
+// finish_tcp_checksum. With DF the ID of IPv4 is 0 (RFC 6864, 4.1).
 //
 // `wanted` says what the device will do (ip_checksum, tcp_checksum, segment_size);
 // its other members are filled in here for the device to use.

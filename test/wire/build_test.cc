@@ -66,10 +66,20 @@ TEST(TcpFrame, IsThePictureInTheRfcs) {
   EXPECT_EQ(build(spec_for(kV6), test::text("hello")), expected);
 }
 
-TEST(TcpFrame, Ipv4LeavesWithDfAndNoId) {
+TEST(TcpFrame, Ipv4LeavesWithDfAndNoId) {  // RFC 1191, 3, DF
   const Bytes frame = build(spec_for(kV4), {});
   EXPECT_EQ(test::get16(frame, 18), 0u);
   EXPECT_EQ(test::get16(frame, 20), 0x4000u);
+}
+
+TEST(TcpFrame, Ipv4WithoutDfHasAnId) {  // RFC 6864, 4.3
+  TcpFrameSpec spec = spec_for(kV4);
+  spec.dont_fragment = false;
+  spec.ip_id = 0x1234;
+  const Bytes frame = build(spec, {});
+  EXPECT_EQ(test::get16(frame, 18), 0x1234u);
+  EXPECT_EQ(test::get16(frame, 20), 0u);
+  EXPECT_EQ(parse(frame).drop, WireDrop::kNone);
 }
 
 TEST(TcpFrame, TheAcknowledgmentIsZeroWithoutAck) {
