@@ -14,17 +14,21 @@
 namespace pollux {
 namespace {
 
-// The errors that TCP distinguishes (RFC 1122, 4.2.3.9; RFC 4443, 3.1).
+// The errors that TCP distinguishes (RFC 1122, 4.2.3.9; RFC 1812, 5.2.7.1; RFC 4443, 3.1). What is forbidden on the way
+// is as final as a port where nobody listens.
 tcp::IcmpError icmp_error_of(const IcmpMessage& message, bool v4) {
   if (message.kind != IcmpKind::kUnreachable) return tcp::IcmpError::kOther;
   if (!v4) {
     switch (message.code) {
       case 0:
         return tcp::IcmpError::kNetUnreachable;
+      case 2:  // beyond the scope of the source address
       case 3:
         return tcp::IcmpError::kHostUnreachable;
       case 1:  // administratively prohibited
       case 4:
+      case 5:  // by a policy for the source address
+      case 6:  // by the route
         return tcp::IcmpError::kPortUnreachable;
       default:
         return tcp::IcmpError::kOther;
@@ -32,12 +36,21 @@ tcp::IcmpError icmp_error_of(const IcmpMessage& message, bool v4) {
   }
   switch (message.code) {
     case 0:
+    case 6:   // unknown
+    case 11:  // for this type of service
       return tcp::IcmpError::kNetUnreachable;
     case 1:
+    case 5:  // the source route failed
+    case 7:
+    case 8:  // the source is isolated
+    case 12:
       return tcp::IcmpError::kHostUnreachable;
     case 2:
       return tcp::IcmpError::kProtocolUnreachable;
     case 3:
+    case 9:  // administratively prohibited: the net, the host, the traffic
+    case 10:
+    case 13:
       return tcp::IcmpError::kPortUnreachable;
     default:
       return tcp::IcmpError::kOther;

@@ -394,10 +394,12 @@ struct Error {
   unsigned v4_type, v4_code, v6_type, v6_code;
   bool hard;  // ends a connection that is being opened
 };
-constexpr Error kErrors[] = {{"port unreachable", 3, 3, 1, 4, true},
-                             {"host unreachable", 3, 1, 1, 3, false},
-                             {"net unreachable", 3, 0, 1, 0, false},
-                             {"time exceeded", 11, 0, 3, 0, false}};
+constexpr Error kErrors[] = {
+    {"port unreachable", 3, 3, 1, 4, true},     {"host unreachable", 3, 1, 1, 3, false},
+    {"net unreachable", 3, 0, 1, 0, false},     {"traffic prohibited", 3, 13, 1, 1, true},
+    {"host prohibited", 3, 10, 1, 5, true},     {"net prohibited", 3, 9, 1, 6, true},
+    {"host unknown", 3, 7, 1, 2, false},        {"net unreachable for this service", 3, 11, 1, 0, false},
+    {"source route failed", 3, 5, 1, 3, false}, {"time exceeded", 11, 0, 3, 0, false}};
 
 // MUST-54, MUST-56: only the hard one ends it, and only in SYN-SENT; wrong numbers are nothing.
 TEST_P(ShardConnect, IcmpErrorsWhileOpening) {
