@@ -131,6 +131,13 @@ constexpr std::array kTcpKeys{
     switch_key<&Config::sack_permitted>("sack", "RFC 2018 selective acknowledgment"),
     TcpKey{"mss", "N", "largest segment to send and to offer; 0: what the MTU allows", set_mss,
            [](const Options& o) { return Json(o.shard.tcp.mss); }},
+    switch_key<&Config::path_mtu_discovery>("path_mtu_discovery",
+                                            "believe routers that say what is too large (RFC 1191)"),
+    switch_key<&Config::mtu_probing>("mtu_probing", "find out what passes where no router tells (RFC 4821)"),
+    size_key<&Config::base_mss, 48, 9000>("base_mss", "N", "largest segment tried first where larger ones vanish"),
+    size_key<&Config::min_pmtu, 88, 1280>("min_pmtu", "N", "IP packet below which no router is believed"),
+    duration_key<&Config::mtu_expires, 1'000'000'000, 36'000'000'000'000>(
+        "mtu_expires", "until what was too large for the path is tried again"),
     duration_key<&Config::delayed_ack, 0, 499'999'999>("delayed_ack", "how long an ACK may wait; 0: not at all"),
     TcpKey{"nodelay", "on|off", "send small segments at once (no Nagle)",
            [](Options& o, std::string_view text) { return put(parse_switch(text), o.connection.nodelay); },

@@ -164,6 +164,8 @@ std::size_t ShardCore::build_reply(const TxFrame& frame, const DeviceOffers& dev
   spec.key = &reply.key;
   spec.ttl = reply.ttl;
   spec.tos = reply.tos;
+  spec.dont_fragment = config_.tcp.path_mtu_discovery;
+  if (!spec.dont_fragment) spec.ip_id = take_ip_ids(1);
   spec.seq = reply.seq;
   spec.ack = reply.ack;
   spec.wnd = reply.wnd;
@@ -214,6 +216,11 @@ std::size_t ShardCore::build_segment(std::uint32_t index, const TxFrame& frame, 
   spec.key = &tcb.key();
   spec.ttl = tcb.ttl();
   spec.tos = tcb.tos();
+  // What is larger than SMSS and not to be cut up probes the path, and learns nothing if it is cut up on the way.
+  const bool probes_path = out->text_size > tcb.smss() && out->segment_size == 0;
+  spec.dont_fragment = tcb.dont_fragment(config_.tcp) || (probes_path && config_.tcp.path_mtu_discovery);
+  if (!spec.dont_fragment)
+    spec.ip_id = take_ip_ids(out->segment_size == 0 ? 1 : out->text_size / out->segment_size + 1);
   spec.seq = out->seq;
   spec.ack = out->ack;
   spec.wnd = out->wnd;
@@ -221,11 +228,18 @@ std::size_t ShardCore::build_segment(std::uint32_t index, const TxFrame& frame, 
   spec.flags = out->flags;
   spec.options = &out->options;
   offload = {};
-  if (out->text_size > tcb.smss()) offload.segment_size = static_cast<std::uint16_t>(tcb.smss());
+  offload.segment_size = out->segment_size;
   const std::size_t headers = write_segment(frame, spec, out->text_size, device, offload);
   if (out->text_size > 0) tcb.copy_text(*out, {frame.data + headers, out->text_size}, env_);
   finish_tcp_checksum({frame.data, headers + out->text_size}, offload);
   return headers + out->text_size;
+}
+
+// The device counts on from the first ID where it cuts a frame up.
+std::uint16_t ShardCore::take_ip_ids(std::uint32_t packets) {
+  const std::uint16_t first = next_ip_id_;
+  next_ip_id_ = static_cast<std::uint16_t>(next_ip_id_ + packets);
+  return first;
 }
 
 std::size_t ShardCore::write_segment(const TxFrame& frame, const TcpFrameSpec& spec, std::size_t text,

@@ -260,6 +260,7 @@ class ShardCore {
   void wake_waiting();
   NeighbourTable::Resolved resolve(tcp::Tcb& tcb);
   void discard_output(tcp::Tcb& tcb);
+  std::uint16_t take_ip_ids(std::uint32_t packets);
   std::size_t write_segment(const TxFrame& frame, const TcpFrameSpec& spec, std::size_t text,
                             const DeviceOffers& device, TxOffload& offload);
   void request_neighbour(const IpAddress& address, const MacAddress* known);
@@ -289,7 +290,8 @@ class ShardCore {
   std::uint16_t mss_v4_;
   std::uint16_t mss_v6_;
   std::uint32_t next_generation_ = 1;
-  std::uint64_t draws_ = 0;  // random numbers so far: a keyed hash of this count
+  std::uint16_t next_ip_id_ = 1;  // of IPv4 packets without DF
+  std::uint64_t draws_ = 0;       // random numbers so far: a keyed hash of this count
 
   // The burst being worked on.
   ParsePolicy policy_;

@@ -176,6 +176,7 @@ void Tcb::duplicate_ack(Env& env) {
   }
   if (tx.dup_acks != MUTANT(10, kDuplicateThreshold, std::uint8_t{255})) return;
   if (snd_.una <= tx.recover) return;  // duplicates that our own go-back caused
+  if (only_mtu_probe_lost(env)) return;
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
   note_reduction(false, env);
   congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);

@@ -14,7 +14,8 @@ enum class CongestionControl : std::uint8_t {
 // What a SYN without the MSS option offers (MUST-15); bytes.
 inline constexpr std::uint16_t kDefaultMssV4 = 536;
 inline constexpr std::uint16_t kDefaultMssV6 = 1220;
-inline constexpr std::uint16_t kMinMss = 48;  // below it, headers would outweigh text (CVE-2019-11479)
+inline constexpr std::uint16_t kMinMss = 48;          // below it, headers would outweigh text (CVE-2019-11479)
+inline constexpr std::uint16_t kTimestampsSize = 12;  // of the option on every segment, padding included
 
 // What all connections of a shard share. Sizes in bytes.
 struct Config {
@@ -44,6 +45,13 @@ struct Config {
   std::uint32_t max_ranges = 512;             // out-of-order segments held for one connection
   std::uint16_t mss = 0;                      // upper limit on top of what the MTU allows; 0: none
   std::uint8_t initial_window_segments = 10;  // RFC 6928
+
+  // The path's MTU. Off: IPv4 goes without DF, and IPv6 in packets of 1280 bytes (RFC 8201, 4).
+  bool path_mtu_discovery = true;  // RFC 1191, RFC 8201
+  bool mtu_probing = true;        // RFC 4821: once R1 time-outs suggest a black hole, and to find out what passes again
+  std::uint16_t base_mss = 1024;  // RFC 4821, 7.2: text of a segment that passes nearly everywhere
+  std::uint16_t min_pmtu = 552;   // what a router says less than is not believed; below, routers cut up. Linux's
+  Duration mtu_expires = 10min;   // RFC 1191, 6.3: until a larger one is tried again; whole seconds, less than 18 h
 
   CongestionControl congestion = CongestionControl::kCubic;
 

@@ -21,6 +21,10 @@ struct Counters {
   std::uint64_t dsacks_received = 0;     // RFC 2883
   std::uint64_t spurious_time_outs = 0;  // found to have been for nothing, and undone
   std::uint64_t spurious_recoveries = 0;
+  std::uint64_t path_mtu_lowered = 0;  // because a router said so (RFC 1191, RFC 8201)
+  std::uint64_t black_holes = 0;       // and because of time-outs (RFC 4821, 7.7)
+  std::uint64_t mtu_probes = 0;        // RFC 4821, 7.5: sent
+  std::uint64_t mtu_probes_lost = 0;
   std::uint64_t duplicate_acks = 0;      // received
   std::uint64_t out_of_order = 0;        // segments held for reassembly
   std::uint64_t duplicate_segments = 0;  // nothing new in them

@@ -10,8 +10,6 @@
 namespace pollux::tcp {
 namespace {
 
-constexpr std::uint16_t kTimestampsSize = 12;  // of the option on every segment, padding included
-
 // The smallest shift with which 16 bits can offer the whole buffer (RFC 7323, 2.3).
 std::uint8_t shift_for(std::uint32_t buffer) {
   std::uint8_t shift = 0;
@@ -55,7 +53,7 @@ void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options&
   set_up(key, opening, options);
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
-  smss_ = offered_mss_;
+  smss_ = most_smss_ = offered_mss_;
   handshake_at_ = Millis::floor(env.now);
   begin_transmission(env);
   begin_ledger(env);
@@ -99,12 +97,14 @@ void Tcb::take_syn(const Segment& syn, Env& env) {
   const std::uint16_t peer_mss = std::max(MUTANT(65, kMinMss, std::uint16_t{1}),
                                           options.mss.value_or(key_.remote.is_v4() ? kDefaultMssV4 : kDefaultMssV6));
   smss_ = std::min(peer_mss, offered_mss_);  // MUST-16
+  if (!env.config.path_mtu_discovery && !key_.local.is_v4()) smss_ = std::min(smss_, kDefaultMssV6);
   if (env.config.timestamps && options.ts) {
     set(kTimestamps);
     ts_.recent = options.ts->val;
     ts_.recent_at = Millis::floor(env.now);
     smss_ = static_cast<std::uint16_t>(MUTANT(1, smss_ - kTimestampsSize, +smss_));
   }
+  most_smss_ = smss_;
   if (env.config.window_scaling && options.wind_shift) {
     set(kWindowScaled);
     snd_wind_shift_ = std::min<std::uint8_t>(*options.wind_shift, 14);

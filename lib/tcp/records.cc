@@ -63,7 +63,7 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.state_ = State::kSynReceived;  // not through enter(): it has been in this state all the time
   tcb.listener = listener;
   tcb.offered_mss_ = env.config.mss == 0 ? tcb.offered_mss_ : std::min(tcb.offered_mss_, env.config.mss);
-  tcb.smss_ = smss;
+  tcb.smss_ = tcb.most_smss_ = smss;
   tcb.snd_wind_shift_ = wind_shifts >> 4;
   tcb.rcv_wind_shift_ = wind_shifts & kShiftMask;
   tcb.handshake_at_ = sent_at;

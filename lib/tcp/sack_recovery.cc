@@ -109,6 +109,7 @@ void Tcb::answer_loss(Env& env) {
 
 // (4.1) to (4.4).
 void Tcb::begin_sack_recovery(Env& env) {
+  if (only_mtu_probe_lost(env)) return;
   Transmission& tx = *transmission(env);
   note_reduction(false, env);
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).

@@ -14,6 +14,7 @@
 #include "tcp/deadlines.h"
 #include "tcp/info.h"
 #include "tcp/ledger.h"
+#include "tcp/path_mtu.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/receive_queue.h"
@@ -83,6 +84,7 @@ struct Transmission {
   std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
   Rack rack;                               // while kRepairing
   LossProbe probe;                         // RFC 8985, 7
+  MtuSearch mtu_search;                    // while SMSS is less than the handshake allows
   SendLog log;                             // last: for most it ends within its first line
 };
 
@@ -130,6 +132,7 @@ struct Outgoing {
   TcpOptions options;
   std::uint32_t text_offset = 0;  // in the send buffer
   std::uint32_t text_size = 0;
+  std::uint16_t segment_size = 0;  // of text; what the device is to cut it into. 0: it is one segment
 };
 
 // What the application is to be told; taken by poll_events.
@@ -210,6 +213,9 @@ class Tcb {
 
   // False: it quotes nothing that is outstanding, and was not believed.
   bool icmp_error(IcmpError error, SeqNum seq, Env& env);
+  // A router could not pass on what it quotes (path_mtu.cc): RFC 1191, RFC 8201. `mtu`: the largest packet it can,
+  // in bytes; 0: it does not say. False: not believed, or no news.
+  bool packet_too_big(SeqNum seq, std::uint32_t mtu, Env& env);
 
   // --- User calls (user_calls.cc) ---
 
@@ -289,6 +295,11 @@ class Tcb {
   const Congestion& congestion() const { return congestion_; }
   const RttEstimator& rtt() const { return rtt_; }
   std::uint32_t smss() const { return smss_; }
+  // The largest packet that is thought to pass, in bytes of IP: the link's MTU, as far as our MSS option tells of it,
+  // until a smaller one was found.
+  std::uint32_t path_mtu() const;
+  // Whether routers are to say what is too large for them (RFC 1191) rather than cut it up.
+  bool dont_fragment(const Config& config) const;
   std::uint16_t rcv_mss_offered() const { return offered_mss_; }
   std::uint8_t ttl() const { return ttl_; }
   std::uint8_t tos() const { return tos_; }
@@ -464,6 +475,20 @@ class Tcb {
   // Whether `dsack`, if the segment has one, is the probe's.
   bool take_probe_ack(const Segment& seg, const SackBlock* dsack, Env& env);
 
+  // path_mtu.cc: RFC 1191, 8201 and 4821
+  enum class MtuProbe : std::uint8_t { kNone, kWaits, kMade };
+  std::uint32_t headers() const;
+  std::uint16_t least_smss(const Config& config) const;
+  void lower_smss(std::uint16_t smss, Env& env);
+  void raise_smss(std::uint16_t smss);
+  void resend_as_smaller(SeqNum left, SeqNum right, Env& env);
+  void suspect_black_hole(Env& env);
+  void fail_mtu_probe(std::uint16_t most, bool failed, Env& env);
+  void settle_mtu_probe(Env& env);
+  bool only_mtu_probe_lost(Env& env);
+  bool may_probe_mtu(Env& env);
+  MtuProbe make_mtu_probe(Outgoing& out, std::uint32_t queued, Env& env);
+
   // undo.cc: RFC 3522, 4015 and 3708
   void note_reduction(bool time_out, Env& env);
   void note_repeat(SeqNum seq, std::uint32_t size, Env& env);
@@ -579,6 +604,7 @@ class Tcb {
   std::uint16_t smss_ = 536;            // text of a full-sized segment, options deducted (MUST-16)
   std::uint16_t rmss_ = 0;              // largest text received, for the "every second segment" rule
   std::uint16_t offered_mss_ = 536;     // what our MSS option says
+  std::uint16_t most_smss_ = 536;       // SMSS by the handshake alone; the path's MTU may keep it below that
   std::uint32_t transmission_ = kNone;  // or kResting and the ledger
   std::uint32_t queue_ = kNone;
   Congestion congestion_;
@@ -591,6 +617,7 @@ class Tcb {
   std::uint32_t user_timeout_ms_ = 0;
   std::uint16_t keep_alive_idle_s_ = 7200;
   std::uint16_t keep_alive_interval_s_ = 75;
+  std::uint16_t mtu_searched_s_ = 0;  // SMSS is below most_smss_: when more last failed; seconds, modulo 2^16
   std::uint8_t keep_alive_count_ = 10;
   std::uint8_t keep_alive_sent_ = 0;
   std::uint8_t back_off_ = 0;  // doublings of the RTO since a round trip was last measured (RFC 6298, 5.5)

@@ -48,6 +48,7 @@ void Tcb::retransmission_timeout(Env& env) {
     set(kSynRetransmitted);
     marks_.syn = true;
   } else {
+    suspect_black_hole(env);
     const bool forward = may_recover_forward(env);
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
     if (tx.recover < snd_.una || tx.fast_recovery) {

@@ -136,6 +136,10 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   const bool fin = fin_wanted();
   if (queued == 0 && !fin) return false;
   if (flight_size() == 0) restart_after_idle(env);
+  if (smss_ < most_smss_) {
+    const MtuProbe probe = make_mtu_probe(out, queued, env);
+    if (probe != MtuProbe::kNone) return probe == MtuProbe::kMade;
+  }
 
   const std::uint32_t usable = usable_window(env);
   // A device that cuts segments up copies the urgent pointer, which counts from each one's number.
@@ -147,6 +151,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
     return false;
   }
   put_new_text(out, size, with_fin, env);
+  if (size > smss_) out.segment_size = smss_;
   return true;
 }
 

@@ -342,6 +342,7 @@ void Tcb::end_transmission_if_idle(Env& env) {
   if (tx->app_waits) events_.writable = true;
   reordering_.probe_unexplained = tx->probe.end_seq && tx->probe.is_retrans;
   set(kRepairing, reordering_.probe_unexplained);
+  if (smss_ < most_smss_) settle_mtu_probe(env);
   deadlines_.clear_place(Timer::kRetransmission);
   free_transmission(env);
 }

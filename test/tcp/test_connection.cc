@@ -355,6 +355,13 @@ void TestConnection::icmp_error(IcmpError error, std::int64_t quoted_seq) {
   settle();
 }
 
+bool TestConnection::packet_too_big(std::int64_t quoted_seq, std::uint32_t mtu) {
+  Env e = env();
+  const bool believed = world_->tcb->packet_too_big(kIss + static_cast<std::uint32_t>(quoted_seq), mtu, e);
+  settle();
+  return believed;
+}
+
 std::string TestConnection::read(std::size_t n) {
   std::string text;
   Env e = env();

@@ -271,6 +271,9 @@ void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
   WireView v;
   std::string what;
   const Sight sight = look(frame, v, what);
+  if (sight == Sight::kOther && says_too_big(frame)) {  // what goes again then does so without a time-out
+    for (auto& [key, d] : directions_) d.resent_at.reset();
+  }
   if (sight == Sight::kOther || v.source_port == 0) return;
   const Key key = turned(key_of(v));
   Direction& d = at(key);

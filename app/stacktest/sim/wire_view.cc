@@ -144,7 +144,8 @@ Sight look(std::span<const std::byte> frame, WireView& view, std::string& compla
     if (u8(ip, 0) != 0x45) return wrong("IPv4 version or header length");
     if (u16(ip, 2) != ip.size()) return wrong("IPv4 total length");
     if (sum16(ip.first(kV4)) != 0xffff) return wrong("IPv4 checksum");
-    if (u16(ip, 6) != 0x4000) return wrong("IPv4: fragment, or DF not set");
+    const bool small = ip.size() <= 552;  // where the search for the path's MTU ends
+    if (u16(ip, 6) != 0x4000 && (u16(ip, 6) != 0 || !small)) return wrong("IPv4: fragment, or DF not set");
     if (u8(ip, 8) == 0) return wrong("TTL 0");
     if (u8(ip, 9) != kTcp) return Sight::kOther;
     view.source = IpAddress::v4(ip.data() + 12);
@@ -179,6 +180,14 @@ bool asks_for_neighbour(std::span<const std::byte> frame) {
   if (frame.size() >= kEthernet + 28 && u16(frame, 12) == 0x0806) return u16(frame, kEthernet + 6) == 1;
   return frame.size() > kEthernet + kV6 && u16(frame, 12) == 0x86dd && u8(frame, kEthernet + 6) == 58 &&
          u8(frame, kEthernet + kV6) == 135;
+}
+
+bool says_too_big(std::span<const std::byte> frame) {
+  if (frame.size() >= kEthernet + kV4 + 8 && u16(frame, 12) == 0x0800) {
+    return u8(frame, kEthernet + 9) == 1 && u16(frame, kEthernet + kV4) == 0x0304;
+  }
+  return frame.size() >= kEthernet + kV6 + 8 && u16(frame, 12) == 0x86dd && u8(frame, kEthernet + 6) == 58 &&
+         u8(frame, kEthernet + kV6) == 2;
 }
 
 void mend_checksums(std::span<std::byte> frame) {

@@ -57,6 +57,9 @@ bool checksums_hold(std::span<const std::byte> frame);
 // Whether the frame is an ARP request or a neighbour solicitation.
 bool asks_for_neighbour(std::span<const std::byte> frame);
 
+// Whether the frame is a router's word that something is too large for it (RFC 1191, 4; RFC 4443, 3.2).
+bool says_too_big(std::span<const std::byte> frame);
+
 // The checksums of a TCP frame made right again, after its bytes were changed.
 void mend_checksums(std::span<std::byte> frame);
 
