@@ -160,7 +160,8 @@ constexpr std::array kRows{
         [](const Options& o) { return o.sim.world.delay ? Json(exact_duration(*o.sim.world.delay)) : Json(nullptr); }},
     OptionSpec{"without", 0, "LIST",
                "trouble that no world has: loss, reorder, duplicate, corrupt, jitter, slow-wire, partitions, "
-               "odd-devices, small-tables, odd-sizes, rude, strangers, replays, many-flows, wraps, ipv6, both-open",
+               "odd-devices, small-tables, odd-sizes, rude, strangers, replays, many-flows, wraps, ipv6, both-open, "
+               "narrow",
                kSim, true, set_without, [](const Options& o) { return Json(o.sim.world.without.to_string(',')); }},
     OptionSpec{"capture", 0, "FILE", "write all frames of the one world to a pcap file", kSim, false,
                [](Options& o, std::string_view text) { return put_text(text, o.capture); },

@@ -45,6 +45,9 @@ Network::Network(NetworkConfig config)
   link_.drop_if([this](LinkDirection way, std::span<const std::byte>) {
     return cut_[way == LinkDirection::kLeftToRight ? 0 : 1];
   });
+  link_.drop_if([this](LinkDirection way, std::span<const std::byte> frame) {
+    return is_too_big_for_router(way == LinkDirection::kLeftToRight ? 0 : 1, frame);
+  });
   for (int host = 0; host < 2; ++host) make_host(host);
   if (config_.capture.empty()) return;
   auto writer = PcapWriter::create(config_.capture);
@@ -168,6 +171,17 @@ bool Network::is_lost(int host, std::span<std::byte> frame) {
   return forged && guesses_never_hit_ && oracle_.reset_hits(frame);
 }
 
+// What it tells comes back from the other end of the wire, and may be lost there.
+bool Network::is_too_big_for_router(int from_host, std::span<const std::byte> frame) {
+  const Router& router = routers_[static_cast<std::size_t>(from_host)];
+  if (!is_too_big(router, frame)) return false;
+  WireView view;
+  std::string complaint;
+  const bool tcp = look(frame, view, complaint) == Sight::kTcp;  // of an error nobody tells (RFC 1122, 3.2.2)
+  if (router.tells && tcp) inject(from_host, packet_too_big(frame, router.mtu));
+  return true;
+}
+
 void Network::set_hostile(int host, std::unique_ptr<Hostile> hostile) {
   Host& h = hosts_[static_cast<std::size_t>(host)];
   h.hostile = std::move(hostile);
@@ -250,8 +264,8 @@ void Network::connect_both(Flow& flow) {
   }
 }
 
-std::pair<Endpoint, Endpoint> Network::connected_pair(const Plan& client_plan, const Plan& server_plan) {
-  Flow& flow = add_flow(0, true, client_plan, server_plan);
+std::pair<Endpoint, Endpoint> Network::connected_pair(const Plan& client_plan, const Plan& server_plan, bool v4) {
+  Flow& flow = add_flow(0, v4, client_plan, server_plan);
   if (!connect(flow)) fail("connect was refused");
   run_until_idle();
   if (!flow.sides[0].opened || !flow.sides[1].opened) fail("the pair did not connect");

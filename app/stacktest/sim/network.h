@@ -19,6 +19,7 @@
 #include "flow.h"
 #include "hostile.h"
 #include "network_config.h"
+#include "router.h"
 #include "rules.h"
 #include "shard/shard.h"
 #include "sim_app.h"
@@ -51,7 +52,9 @@ class Network {
   // Both connect to each other (RFC 9293, 3.5, figure 7); the flow's server listens nowhere.
   void connect_both(Flow& flow);
   // Opened, and idle.
-  std::pair<Endpoint, Endpoint> connected_pair(const Plan& client = manual(), const Plan& server = manual());
+  std::pair<Endpoint, Endpoint> connected_pair(const Plan& client = manual(), const Plan& server = manual(),
+                                               bool v4 = true);
+  std::pair<Endpoint, Endpoint> connected_pair(bool v4) { return connected_pair(manual(), manual(), v4); }
   static Plan manual();
   std::vector<std::unique_ptr<Flow>>& flows() { return flows_; }
   Endpoint client(Flow& flow) { return {*this, flow.sides[0]}; }
@@ -77,6 +80,8 @@ class Network {
   void heal();  // no faults any more
   void partition(int from_host, bool cut) { cut_[static_cast<std::size_t>(from_host)] = cut; }
   void impair(int from_host, const Impairment& impairment);
+  // What the host sends passes a router from now on, whose next link bears less than the hosts'.
+  void narrow(int from_host, const Router& router) { routers_[static_cast<std::size_t>(from_host)] = router; }
   // Puts a frame on the wire towards `host`, as if the other host had sent it.
   void inject(int host, std::span<const std::byte> frame);
   // Forged resets that name the right number are lost on the way.
@@ -159,6 +164,7 @@ class Network {
   void make_host(int host);
   void start(int host);
   bool is_lost(int host, std::span<std::byte> frame);
+  bool is_too_big_for_router(int from_host, std::span<const std::byte> frame);
   std::optional<Instant> next_event(bool ignore_idle) const;
   void step(Instant to);
   void turn(int host);
@@ -181,6 +187,7 @@ class Network {
   std::vector<std::string> failures_;
   WireOracle oracle_;
   std::array<bool, 2> cut_{};
+  std::array<Router, 2> routers_{};
   ImpairedLink link_;
   std::array<Host, 2> hosts_;
   std::vector<std::unique_ptr<Flow>> flows_;

@@ -106,8 +106,8 @@ void aim_isn(ShardConfig& c, const FlowKey& key, Instant now, Random& random) {
 
 // --- A run ---
 
-Troubles troubles_of(const World& world, Random& random) {
-  Troubles t = Troubles::draw(random);
+Troubles troubles_of(const World& world, Random& random, Random& late) {
+  Troubles t = Troubles::draw(random, late);
   if (world.peer == Peer::kOffPath) t.add(Trouble::kStrangers);
   t.remove(world.without);
   return t;
@@ -127,13 +127,15 @@ class Scenario {
   explicit Scenario(const World& world)
       : world_{world},
         random_{world.seed * 0x9e3779b97f4a7c15u + 1},
-        troubles_{troubles_of(world, random_)},
+        late_{~world.seed},
+        troubles_{troubles_of(world, random_, late_)},
         msl_{0},
         net_{network_config()} {
     if (troubles_.has(Trouble::kStrangers) || troubles_.has(Trouble::kReplays)) net_.keep_frames(200);
     net_.let_no_guess_hit();
     plan_flows();
     plan_partitions();
+    plan_routers();
     plan_strangers();
     net_.set_hostile(1, make_hostile(world.peer, random_.fork()));
     if (world.peer == Peer::kCrashing) plan_crashes();
@@ -253,6 +255,16 @@ class Scenario {
     }
   }
 
+  // Some say what they cannot pass on, some do not; or what they say is too little to be true over IPv6.
+  void plan_routers() {
+    if (!troubles_.has(Trouble::kNarrow)) return;
+    for (int host = 0; host < 2; ++host) {
+      const Router router{.mtu = static_cast<std::uint16_t>(spread(late_, 576, 1499)), .tells = late_.chance(0.6)};
+      const Instant when = start_ + spread(late_, 1us, 10s);
+      if (late_.chance(0.7)) net_.at(when, [this, host, router] { net_.narrow(host, router); });
+    }
+  }
+
   void plan_crashes() {
     for (std::uint64_t n = 1 + random_.below(3); n > 0; --n) {
       net_.at(start_ + spread(random_, 1ms, 60s), [this] {
@@ -350,6 +362,7 @@ class Scenario {
 
   World world_;
   Random random_;
+  Random late_;
   Troubles troubles_;
   Duration msl_;
   Instant start_{};

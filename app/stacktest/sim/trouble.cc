@@ -28,7 +28,9 @@ constexpr std::array<Row, kTroubles> kRows{{
     {Trouble::kWraps, "wraps", 0.4},
     {Trouble::kIpv6, "ipv6", 0.6},
     {Trouble::kBothOpen, "both-open", 0.15},
+    {Trouble::kNarrow, "narrow", 0.2},
 }};
+constexpr Trouble kFirstLate = Trouble::kNarrow;
 
 }  // namespace
 
@@ -41,10 +43,10 @@ std::optional<Trouble> trouble_named(std::string_view name) {
   return std::nullopt;
 }
 
-Troubles Troubles::draw(Random& random) {
+Troubles Troubles::draw(Random& random, Random& late) {
   Troubles drawn;
   for (const Row& row : kRows) {
-    if (random.chance(row.chance)) drawn.add(row.trouble);
+    if ((row.trouble < kFirstLate ? random : late).chance(row.chance)) drawn.add(row.trouble);
   }
   return drawn;
 }

@@ -29,8 +29,9 @@ enum class Trouble : std::uint8_t {
   kWraps,
   kIpv6,
   kBothOpen,
+  kNarrow,
 };
-inline constexpr std::size_t kTroubles = 17;
+inline constexpr std::size_t kTroubles = 18;
 
 std::string_view name_of(Trouble trouble);
 std::optional<Trouble> trouble_named(std::string_view name);
@@ -40,7 +41,8 @@ class Troubles {
  public:
   constexpr Troubles() = default;
   // Each is off in many seeds, so that one does not hide what another would show ("swarm testing", Groce et al., 2012).
-  static Troubles draw(Random& random);
+  // `late` is for what came later, so that the worlds of old stay what they were.
+  static Troubles draw(Random& random, Random& late);
 
   bool has(Trouble t) const { return (bits_ & bit(t)) != 0; }
   void add(Trouble t) { bits_ |= bit(t); }
