@@ -14,8 +14,6 @@ constexpr std::uint8_t kCaRecovery = 3;
 constexpr std::uint8_t kCaLoss = 4;
 
 constexpr std::uint32_t kNoThreshold = 0x7fff'ffff;  // Linux's TCP_INFINITE_SSTHRESH
-constexpr std::uint32_t kHeadersV4 = 40;
-constexpr std::uint32_t kHeadersV6 = 60;
 
 std::uint32_t microseconds(Duration d) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>(d / std::chrono::microseconds{1}, UINT32_MAX));
@@ -44,7 +42,7 @@ Info Tcb::info(const Env& env) const {
   info.min_rtt = min_rtt_us_;
   info.rcv_mss = rmss_;
   info.advmss = offered_mss_;
-  info.pmtu = offered_mss_ + (key_.local.is_v4() ? kHeadersV4 : kHeadersV6);
+  info.pmtu = path_mtu();
   info.rcv_wnd = state_ == State::kSynSent ? 0 : rcv_wnd();
   return info;
 }
