@@ -131,6 +131,7 @@ void Tcb::lower_again(Env& env) {
     tx.recover = snd_.nxt - 1;
     tx.fast_recovery = true;
     tx.spurious.forward = Forward::kOff;
+    ++env.counters.fast_retransmits;
   } else {
     congestion_.cwnd = congestion_.ssthresh;  // that is where PRR was going
   }

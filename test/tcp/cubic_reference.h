@@ -51,10 +51,10 @@ struct CubicReference {
     last_ack = now;
   }
   // Something is lost, of `flight` segments that are outstanding; what cwnd is then, the kind of recovery says.
-  void lose(bool time_out, double flight) {
+  void lose(bool time_out) {
     cwnd_prior = cwnd;
     w_max = cwnd < w_max ? cwnd * (1 + constants.beta) / 2 : cwnd;  // 4.7
-    ssthresh = std::max(flight * constants.beta, 2.0);              // 4.6
+    ssthresh = std::max(cwnd * constants.beta, 2.0);                // 4.6, of cwnd, which grows only when it is used
     avoiding = false;
     after_time_out = time_out;
   }

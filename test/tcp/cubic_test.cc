@@ -31,7 +31,7 @@ struct Pair {
   void lose(bool time_out) {
     ours.reduce(kCubic, stage, ours.cwnd, kSmss, time_out);
     ours.cwnd = time_out ? kSmss : ours.ssthresh;
-    reference.lose(time_out, reference.cwnd);  // everything is in flight
+    reference.lose(time_out);
     reference.cwnd = time_out ? 1 : reference.ssthresh;
   }
 

@@ -94,7 +94,7 @@ void WindowModel::grow(const Ack& ack, double segments, double flight) {
 void WindowModel::reduce(bool time_out, double flight) {
   reno_acked_ = 0;
   if (rules_.cubic) {
-    cubic_.lose(time_out, flight);
+    cubic_.lose(time_out);
   } else {
     cubic_.ssthresh = std::max(flight / 2, 2.0);  // RFC 5681, (4)
   }
