@@ -1,5 +1,5 @@
-// A bad wire between two taps of the kernel, made of the simulator's link and the real clock: what it does to the frames
-// of one pair of endpoints it does, with the same seed, to those of any other.
+// A bad wire between two taps of the kernel, made of the simulator's link and the real clock: what it does to the
+// frames of one pair of endpoints it does, with the same seed, to those of any other.
 //
 //   wire LEFT RIGHT SEED LOSS REORDER DELAY_US        LOSS and REORDER: chances, 0 to 1; DELAY_US: one way
 //
@@ -94,9 +94,8 @@ int main(int count, char** arguments) {
   impairment.delay = std::chrono::microseconds{std::atol(arguments[6])};
   // A reordered frame is overtaken by those of half a round trip.
   impairment.reorder_delay = impairment.delay;
-  ImpairedLink link{{.left_to_right = impairment,
-                     .right_to_left = impairment,
-                     .seed = std::strtoull(arguments[3], nullptr, 10)}};
+  ImpairedLink link{
+      {.left_to_right = impairment, .right_to_left = impairment, .seed = std::strtoull(arguments[3], nullptr, 10)}};
   std::array<pollfd, 2> fds{pollfd{open_tap(arguments[1]), POLLIN, 0}, pollfd{open_tap(arguments[2]), POLLIN, 0}};
   prctl(PR_SET_TIMERSLACK, 1);
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { over = 1; });
