@@ -54,7 +54,7 @@ void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options&
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
   smss_ = most_smss_ = offered_mss_;
-  handshake_at_ = Millis::floor(env.now);
+  sent_at_ = Millis::floor(env.now);
   begin_transmission(env);
   begin_ledger(env);
   ++env.counters.active_opens;
@@ -70,7 +70,7 @@ void Tcb::open_passive(const FlowKey& key, const Segment& syn, const Opening& op
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
   set(kPassive);
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
-  handshake_at_ = Millis::floor(env.now);
+  sent_at_ = Millis::floor(env.now);
   begin_transmission(env);
   ++env.counters.passive_opens;
   enter(State::kSynReceived, env);

@@ -29,7 +29,7 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
   r.iss = tcb.snd_.iss;
   r.irs = tcb.rcv_.irs;
   r.ts_recent = tcb.ts_.recent;
-  r.sent_at = tcb.handshake_at_;
+  r.sent_at = tcb.sent_at_;
   r.wnd = static_cast<std::uint16_t>(tcb.snd_.wnd);
   r.smss = tcb.smss_;
   r.wind_shifts = static_cast<std::uint8_t>(tcb.snd_wind_shift_ << 4 | tcb.rcv_wind_shift_);
@@ -66,7 +66,7 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.smss_ = tcb.most_smss_ = smss;
   tcb.snd_wind_shift_ = wind_shifts >> 4;
   tcb.rcv_wind_shift_ = wind_shifts & kShiftMask;
-  tcb.handshake_at_ = sent_at;
+  tcb.sent_at_ = sent_at;
   tcb.ts_.recent = ts_recent;
   tcb.ts_.recent_at = sent_at;
   tcb.congestion_.cwnd = Congestion::initial_window(smss, env.config.initial_window_segments);

@@ -108,7 +108,7 @@ Verdict Tcb::arrives_in_syn_sent(Arrival& arrival, Env& env) {
 
 // Whether `ecr` is a timestamp that one of our SYNs carried; if not, it is no answer to them.
 bool Tcb::echoes_our_syn(std::uint32_t ecr, const Env& env) const {
-  return !older(timestamp_now(env), ecr) && !older(ecr, handshake_at_.value() + ts_.offset);
+  return !older(timestamp_now(env), ecr) && !older(ecr, sent_at_.value() + ts_.offset);
 }
 
 // 3.10.7.4.

@@ -313,7 +313,6 @@ class Tcb {
   bool closed_by_user() const { return flag(kUserClosed); }
   bool nodelay() const { return flag(kNoDelay); }
   bool keep_alive_on() const { return flag(kKeepAliveOn); }
-  Millis handshake_sent_at() const { return handshake_at_; }
   // What Linux's TCP_INFO tells, as of now.
   Info info(const Env& env) const;
 
@@ -611,9 +610,8 @@ class Tcb {
   RttEstimator rtt_;
   // Then what is seldom touched.
   Millis heard_at_;       // last acceptable segment from the peer
-  Millis sent_at_;        // last text sent (RFC 5681, 4.1: restart after idle)
+  Millis sent_at_;        // last text sent (RFC 5681, 4.1: restart after idle); before that, the first SYN or SYN-ACK
   Millis challenged_at_;  // last challenge ACK
-  Millis handshake_at_;   // first SYN or SYN-ACK sent
   std::uint32_t user_timeout_ms_ = 0;
   std::uint16_t keep_alive_idle_s_ = 7200;
   std::uint16_t keep_alive_interval_s_ = 75;
