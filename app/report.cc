@@ -223,6 +223,8 @@ Json tcp_section(const CoreSnapshot& all) {
           {"black_holes", c.black_holes},
           {"mtu_probes", c.mtu_probes},
           {"mtu_probes_lost", c.mtu_probes_lost},
+          {"ce_marks_received", c.ce_marks_received},
+          {"ecn_reductions", c.ecn_reductions},
           {"duplicate_acks", c.duplicate_acks},
           {"dsacks_received", c.dsacks_received},
           {"spurious_time_outs", c.spurious_time_outs},

@@ -116,6 +116,8 @@ constexpr Sysctl kSysctls[] = {
        s.stack.tcp.syn_ack_retries = static_cast<std::uint8_t>(v[0]);
        return v[0] <= 127;
      }},
+    {"tcp_ecn",  // 2, to agree but not to ask, is the same as 1 where the peer opens
+     [](Settings& s, const auto& v) { return s.stack.tcp.ecn = v[0] != 0, v[0] <= 2; }},
     {"tcp_rmem",
      [](Settings& s, const auto& v) {
        if (v.size() != 3) return false;
@@ -134,7 +136,6 @@ bool ignored_sysctl(std::string_view name) {
   constexpr std::string_view kNames[] = {"tcp_congestion_control",
                                          "tcp_dsack",
                                          "tcp_early_retrans",
-                                         "tcp_ecn",
                                          "tcp_fack",
                                          "tcp_fastopen",
                                          "tcp_fastopen_key",

@@ -141,7 +141,7 @@ TcpInfo Sockets::info(const Socket& socket) const {
   if (open->state() != tcp::State::kSynSent) {
     options = static_cast<std::uint8_t>((open->timestamps() ? TCPI_OPT_TIMESTAMPS : 0) |
                                         (open->sack_permitted() ? TCPI_OPT_SACK : 0) |
-                                        (open->window_scaled() ? TCPI_OPT_WSCALE : 0));
+                                        (open->window_scaled() ? TCPI_OPT_WSCALE : 0) | (open->ecn() ? TCPI_OPT_ECN : 0));
   }
   return {open->info(env()), state_number(open->state()), options};
 }

@@ -44,7 +44,7 @@ struct Linger {
 // struct tcp_info.
 struct TcpInfo : tcp::Info {
   std::uint8_t state = 7;    // TCP_ESTABLISHED (1) ... TCP_CLOSING (11) of <netinet/tcp.h>
-  std::uint8_t options = 0;  // TCPI_OPT_TIMESTAMPS (1), _SACK (2), _WSCALE (4)
+  std::uint8_t options = 0;  // TCPI_OPT_TIMESTAMPS (1), _SACK (2), _WSCALE (4), _ECN (8)
 };
 
 // Limits that let a process hold thousands of stacks; keys that follow from `seed`, so that equal seeds and equal

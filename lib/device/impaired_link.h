@@ -31,11 +31,15 @@ struct LinkEvent {
   std::span<const std::byte> frame;  // as it is at that point; corrupted or not
 };
 
+// Marks a frame as having met congestion; false: it cannot be.
+using MarkFrame = std::function<bool(std::span<std::byte> frame)>;
+
 struct LinkConfig {
   Impairment left_to_right{};
   Impairment right_to_left{};
   std::uint64_t seed = 1;
   std::size_t buffers = 8192;
+  MarkFrame mark{};           // for Impairment::mark_above
   DeviceFeatures features{};  // without offloads: a link that corrupts cannot vouch for checksums
 };
 
@@ -105,6 +109,7 @@ class ImpairedLink {
 
   explicit ImpairedLink(const LinkConfig& config)
       : features_{config.features},
+        mark_{config.mark},
         pool_{config.buffers, config.features.max_frame},
         directions_{Direction{config.left_to_right, config.buffers, config.seed},
                     Direction{config.right_to_left, config.buffers, ~config.seed}} {
@@ -184,6 +189,8 @@ class ImpairedLink {
     const Fate fate = draw_fate(d.impairment, d.random);
     if (ruled_out(way, frame)) return drop(way, frame, LinkEventKind::kRuledOut, d.counters.ruled_out);
     if (fate.lost) return drop(way, frame, LinkEventKind::kLost, d.counters.lost);
+    if (mark_ && waiting(d) >= static_cast<double>(d.impairment.mark_above) && mark_(frame.bytes()))
+      ++d.counters.marked;
     const std::optional<Instant> departure = pass_queue(d, frame.size);
     if (!departure) return drop(way, frame, LinkEventKind::kOverflowed, d.counters.overflowed);
     if (fate.duplicated) duplicate(way, frame, *departure);
@@ -196,13 +203,18 @@ class ImpairedLink {
     fly(way, frame, due);
   }
 
+  // Bytes in the queue before the wire.
+  double waiting(const Direction& d) const {
+    const Duration wait = std::max(now_, d.wire_free) - now_;
+    return std::chrono::duration<double>(wait).count() * static_cast<double>(d.impairment.bits_per_second) / 8;
+  }
+
   // When the frame will have left; nullopt: the queue before the wire is full.
   std::optional<Instant> pass_queue(Direction& d, std::uint32_t size) {
     const std::uint64_t rate = d.impairment.bits_per_second;
     if (rate == 0) return now_;
     const Instant start = std::max(now_, d.wire_free);
-    const double waiting = std::chrono::duration<double>(start - now_).count() * static_cast<double>(rate) / 8;
-    if (waiting + size > static_cast<double>(d.impairment.queue_bytes)) return std::nullopt;
+    if (waiting(d) + size > static_cast<double>(d.impairment.queue_bytes)) return std::nullopt;
     d.wire_free = start + Duration{static_cast<Duration::rep>(std::uint64_t{size} * 8 * 1'000'000'000 / rate)};
     return d.wire_free;
   }
@@ -248,6 +260,7 @@ class ImpairedLink {
   }
 
   DeviceFeatures features_;
+  MarkFrame mark_;
   BufferPool pool_;
   std::array<Direction, 2> directions_;
   std::vector<Flying> flying_;  // a heap, the next due in front

@@ -21,6 +21,7 @@ struct Impairment {
   Duration jitter{0};                      // up to this much more, evenly spread; alone it does not reorder
   std::uint64_t bits_per_second = 0;       // 0: without limit
   std::uint64_t queue_bytes = 256 * 1024;  // waiting for the wire at most; counts with a bit rate only
+  std::uint64_t mark_above = UINT64_MAX;   // with so many waiting, what comes is marked (LinkConfig::mark), not dropped
 };
 
 // The fate of one frame.
@@ -39,6 +40,7 @@ struct ImpairmentCounters {
   std::uint64_t lost = 0;
   std::uint64_t ruled_out = 0;   // by a drop rule
   std::uint64_t overflowed = 0;  // the queue before the wire, or the receiver's ring, was full
+  std::uint64_t marked = 0;
   std::uint64_t duplicated = 0;
   std::uint64_t reordered = 0;
   std::uint64_t corrupted = 0;

@@ -215,7 +215,7 @@ std::size_t ShardCore::build_segment(std::uint32_t index, const TxFrame& frame, 
   spec.vlan = config_.vlan;
   spec.key = &tcb.key();
   spec.ttl = tcb.ttl();
-  spec.tos = tcb.tos();
+  spec.tos = tcb.tos() | static_cast<std::uint8_t>(out->ecn);
   // What is larger than SMSS and not to be cut up probes the path, and learns nothing if it is cut up on the way.
   const bool probes_path = out->text_size > tcb.smss() && out->segment_size == 0;
   spec.dont_fragment = tcb.dont_fragment(config_.tcp) || (probes_path && config_.tcp.path_mtu_discovery);

@@ -25,6 +25,7 @@ Instant give_up_at(const Transmission& tx, Duration r2, Instant now) { return tx
 }  // namespace
 
 void Tcb::take_ack(const Segment& seg, Env& env) {
+  if (manner_.ecn) take_echo(seg, env);
   if (concerns_repair(seg)) {
     take_repair_ack(seg, env);
   } else if (MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value())) {
@@ -50,10 +51,11 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   if (tx.spurious.pending) find_spurious(seg, acked, env);
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
-  } else if (!of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
-                         (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
+  } else if (!of_syn && !is_marked(seg) &&
+             (flight + 2 * smss_ >= congestion_.cwnd ||
+              (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
     // Only a window that is used may grow. RFC 3465, 2.3: more slowly until what a time-out found is acknowledged.
-    congestion_.grow(env.config.congestion, tx.stage,
+    congestion_.grow(manner_.control, tx.stage,
                      {.bytes = acked,
                       .smss = smss_,
                       .l = snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL,
@@ -110,6 +112,7 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   snd_.una = ack;
   if (distance(snd_.iss, snd_.una) >= kHalf) set(kFarFromIss);
   tx.time_outs = 0;
+  tx.marked_to = max(tx.marked_to, ack - 1);
   tx.recover = max(tx.recover, ack - 1);  // carried along, or it would come to lie ahead after 2^31 bytes
   tx.up = max(tx.up, ack);
   if (tx.dsack_round && *tx.dsack_round <= ack) tx.dsack_round.reset();
@@ -179,13 +182,22 @@ void Tcb::duplicate_ack(Env& env) {
   if (only_mtu_probe_lost(env)) return;
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
   note_reduction(false, env);
-  congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
+  lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
   congestion_.cwnd = congestion_.ssthresh + kDuplicateThreshold * smss_;
   tx.recover = snd_.nxt - 1;
   begin_repair(env);
   tx.fast_recovery = true;
   lose_first(env);
   ++env.counters.fast_retransmits;
+}
+
+// Something was lost; cwnd is the caller's. Where a mark of the same window lowered it already, that was the answer to
+// both (RFC 3168, 6.1.2).
+void Tcb::lower_ssthresh(std::uint32_t flight, bool time_out, Env& env) {
+  Transmission& tx = *transmission(env);
+  const bool answered = !time_out && snd_.una < tx.marked_to;
+  if (!answered) congestion_.reduce(manner_.control, tx.stage, flight, smss_, time_out);
+  manner_.cwr = manner_.ecn;
 }
 
 // Of NewReno: SND.UNA's segment goes once more, whatever cwnd says.

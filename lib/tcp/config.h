@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "time/instant.h"
 
@@ -53,7 +54,9 @@ struct Config {
   std::uint16_t min_pmtu = 552;   // what a router says less than is not believed; below, routers cut up. Linux's
   Duration mtu_expires = 10min;   // RFC 1191, 6.3: until a larger one is tried again; whole seconds, less than 18 h
 
+  // Where a connection's Options do not say otherwise.
   CongestionControl congestion = CongestionControl::kCubic;
+  bool ecn = false;  // RFC 3168
 
   bool timestamps = true;           // RFC 7323
   bool window_scaling = true;       // RFC 7323
@@ -78,6 +81,9 @@ struct Options {
   std::uint8_t ttl = 64;       // MUST-49
   std::uint8_t tos = 0;        // MUST-48: DiffServ; the two ECN bits are ours
   std::uint16_t mss = 0;       // 0: Config's
+  // nullopt: Config's.
+  std::optional<CongestionControl> congestion{};
+  std::optional<bool> ecn{};
 };
 
 }  // namespace pollux::tcp

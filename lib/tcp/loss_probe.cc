@@ -82,7 +82,7 @@ bool Tcb::take_probe_ack(const Segment& seg, const SackBlock* dsack, Env& env) {
   if (!repaired) return twice;
   tx->spurious = {};  // one loss, and a reduction that is due
   tx->lowered_at = env.now;
-  congestion_.reduce(env.config.congestion, tx->stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
+  lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
   congestion_.cwnd = std::min(congestion_.cwnd, congestion_.ssthresh);
   return false;
 }

@@ -30,7 +30,7 @@ Verdict arrives_in_listen(const Segment& seg) {
   return Verdict::kContinue;
 }
 
-void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& options) {
+void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& options, const Config& config) {
   key_ = key;
   snd_.iss = opening.iss;
   snd_.una = opening.iss;
@@ -46,11 +46,13 @@ void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& opti
   set_user_timeout(options.user_timeout);
   ttl_ = options.ttl;
   set_tos(options.tos);
+  manner_.control = options.congestion.value_or(config.congestion);
+  manner_.ecn = options.ecn.value_or(config.ecn);
 }
 
 void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options& options, Env& env) {
   ASSERT(state_ == State::kClosed);
-  set_up(key, opening, options);
+  set_up(key, opening, options, env.config);
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
   smss_ = most_smss_ = offered_mss_;
@@ -66,7 +68,7 @@ void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options&
 void Tcb::open_passive(const FlowKey& key, const Segment& syn, const Opening& opening, const Options& options,
                        Env& env) {
   ASSERT(state_ == State::kClosed);
-  set_up(key, opening, options);
+  set_up(key, opening, options, env.config);
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
   set(kPassive);
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
@@ -112,6 +114,7 @@ void Tcb::take_syn(const Segment& syn, Env& env) {
     rcv_wind_shift_ = 0;
   }
   set(kSackPermitted, env.config.sack_permitted && options.sack_permitted);
+  manner_.ecn = manner_.ecn && syn.is_ecn_setup();  // RFC 3168, 6.1.1
   congestion_.cwnd = Congestion::initial_window(smss_, env.config.initial_window_segments);
 }
 

@@ -16,6 +16,7 @@ constexpr std::uint8_t kShiftMask = 0x0f;
 constexpr std::uint8_t kHasTimestamps = 0x10;
 constexpr std::uint8_t kHasWindowScale = 0x20;
 constexpr std::uint8_t kHasSack = 0x40;
+constexpr std::uint8_t kHasEcn = 0x02;
 constexpr std::uint8_t kWasRepeated = 0x01;  // the SYN-ACK, because the peer's SYN came again, or was a cookie
 // RFC 5961, 7, where there is no room for a time: one challenge ACK between two SYN-ACKs. Without it an old
 // duplicate of a SYN and a peer that knows nothing of it answer each other for ever.
@@ -35,7 +36,7 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
   r.wind_shifts = static_cast<std::uint8_t>(tcb.snd_wind_shift_ << 4 | tcb.rcv_wind_shift_);
   r.flags = static_cast<std::uint8_t>((tcb.flag(Tcb::kTimestamps) ? kHasTimestamps : 0) |
                                       (tcb.flag(Tcb::kWindowScaled) ? kHasWindowScale : 0) |
-                                      (tcb.flag(Tcb::kSackPermitted) ? kHasSack : 0));
+                                      (tcb.flag(Tcb::kSackPermitted) ? kHasSack : 0) | (tcb.manner_.ecn ? kHasEcn : 0));
   r.retransmissions = retransmissions;
   r.listener = static_cast<std::uint8_t>(tcb.listener);
   return r;
@@ -44,6 +45,7 @@ HandshakeRecord HandshakeRecord::pack(const Tcb& tcb, std::uint8_t retransmissio
 void HandshakeRecord::note(const Tcb& tcb) {
   if (tcb.flag(Tcb::kChallenged)) flags |= kWasChallenged;
   if (tcb.marks_.syn) measure_nothing();
+  if (!tcb.manner_.ecn) flags = static_cast<std::uint8_t>(flags & ~kHasEcn);
 }
 
 void HandshakeRecord::measure_nothing() { flags |= kWasRepeated; }
@@ -52,11 +54,12 @@ void HandshakeRecord::allow_challenge() { flags = static_cast<std::uint8_t>(flag
 
 void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const Options& options, Tcb& tcb,
                              Env& env) const {
-  tcb.set_up(key, {iss, opening.timestamp_offset, opening.mss}, options);
+  tcb.set_up(key, {iss, opening.timestamp_offset, opening.mss}, options, env.config);
   tcb.set(Tcb::kPassive);
   tcb.set(Tcb::kTimestamps, (flags & kHasTimestamps) != 0);
   tcb.set(Tcb::kWindowScaled, (flags & kHasWindowScale) != 0);
   tcb.set(Tcb::kSackPermitted, (flags & kHasSack) != 0);
+  tcb.manner_.ecn = (flags & kHasEcn) != 0;
   tcb.set(Tcb::kSynRetransmitted, retransmissions > 0);
   tcb.set(Tcb::kChallenged, (flags & kWasChallenged) != 0);
   tcb.challenged_at_ = Millis::floor(env.now);

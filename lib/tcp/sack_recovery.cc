@@ -113,7 +113,7 @@ void Tcb::begin_sack_recovery(Env& env) {
   Transmission& tx = *transmission(env);
   note_reduction(false, env);
   // What limited transmit sent beyond cwnd does not count (RFC 5681, 3.2, (2)).
-  congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
+  lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
   tx.prr.begin(flight_size());
   tx.recover = snd_.nxt - 1;
   tx.fast_recovery = true;
@@ -137,7 +137,7 @@ void Tcb::lower_again(Env& env) {
   }
   tx.resend_now = true;
   tx.lowered_at = env.now;
-  congestion_.reduce(env.config.congestion, tx.stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
+  lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
   tx.prr.begin(pipe(env));
 }
 

@@ -17,10 +17,11 @@ constexpr std::uint32_t kCookieBits = kSizeBits | kPeriodBit;
 
 constexpr std::uint32_t kShiftBits = 0xf;  // all of them: no window scale
 constexpr std::uint32_t kSackBit = 0x10;
-constexpr std::uint32_t kOptionBits = kShiftBits | kSackBit;
+constexpr std::uint32_t kEcnBit = 0x20;
+constexpr std::uint32_t kOptionBits = kShiftBits | kSackBit | kEcnBit;
 static_assert(kMaxWindShift < kShiftBits);
 
-constexpr std::uint32_t kHadTimestamp = 0x100;  // in the terms that are hashed, beside sizes and options
+constexpr std::uint32_t kHadTimestamp = 0x200;  // in the terms that are hashed, beside sizes and options
 
 // The place of the largest size that is at most `mss`; anything smaller counts as the least.
 std::uint32_t place_of(std::uint16_t mss) {
@@ -28,8 +29,9 @@ std::uint32_t place_of(std::uint16_t mss) {
   return static_cast<std::uint32_t>(above - kSizes.begin() - 1);
 }
 
-std::uint32_t option_bits(const TcpOptions& options) {
-  return options.wind_shift.value_or(kShiftBits) | (options.sack_permitted ? kSackBit : 0);
+std::uint32_t option_bits(const Segment& syn) {
+  return syn.options.wind_shift.value_or(kShiftBits) | (syn.options.sack_permitted ? kSackBit : 0) |
+         (syn.flags.ece ? kEcnBit : 0);
 }
 
 std::uint32_t terms_of(std::uint32_t place, std::optional<std::uint32_t> option_bits) {
@@ -53,6 +55,7 @@ Segment abridged_for_cookie(const FlowKey& key, const Segment& syn, const Config
   kept.options.mss = kSizes[place_of(offered)];
   if (!config.timestamps || !syn.options.ts) return kept;
   kept.options.ts = syn.options.ts;
+  kept.flags.ece = kept.flags.cwr = syn.is_ecn_setup();
   kept.options.sack_permitted = syn.options.sack_permitted;
   if (syn.options.wind_shift) kept.options.wind_shift = std::min(*syn.options.wind_shift, kMaxWindShift);
   return kept;
@@ -60,12 +63,12 @@ Segment abridged_for_cookie(const FlowKey& key, const Segment& syn, const Config
 
 SeqNum cookie_for(const Secrets& secrets, const FlowKey& key, const Segment& syn, Instant now) {
   std::optional<std::uint32_t> bits;
-  if (syn.options.ts) bits = option_bits(syn.options);
+  if (syn.options.ts) bits = option_bits(syn);
   return cookie(secrets, key, syn.seq, secrets.period(now, kCookiePeriod), terms_of(place_of(*syn.options.mss), bits));
 }
 
 std::uint32_t cookie_timestamp(std::uint32_t val, const Segment& syn) {
-  const std::uint32_t bits = option_bits(syn.options);
+  const std::uint32_t bits = option_bits(syn);
   const std::uint32_t marked = (val & ~kOptionBits) | bits;
   return bits <= (val & kOptionBits) ? marked : marked - (kOptionBits + 1);
 }
@@ -89,6 +92,7 @@ std::optional<Segment> syn_before(const Secrets& secrets, const FlowKey& key, co
   if (bits) {
     syn.options.ts = Timestamps{ack.options.ts->val, 0};
     syn.options.sack_permitted = (*bits & kSackBit) != 0;
+    syn.flags.ece = syn.flags.cwr = (*bits & kEcnBit) != 0;
     if ((*bits & kShiftBits) != kShiftBits) syn.options.wind_shift = static_cast<std::uint8_t>(*bits & kShiftBits);
   }
   return syn;

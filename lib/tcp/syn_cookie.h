@@ -17,15 +17,16 @@
 //   +-------------------------------------------------------+-+-----+
 //   |                      keyed hash                       |P| MSS |  ISS
 //   +-----------------------------------------------------+-+-------+
-//   |                 milliseconds, less 5 bits           |S| shift |  TSval
-//   +-----------------------------------------------------+-+-------+
+//   |                milliseconds, less 6 bits          |E|S| shift |  TSval
+//   +---------------------------------------------------+-+-+-------+
 //
-// MSS: a place in a table. P: the lowest bit of the period of 64 s in which the SYN came. S: SACK permitted; shift: the
-// window scale, 15: none. The hash covers both ends, SEG.SEQ of the SYN, the period and all that is written here, so
-// that nothing of it can be changed: of 2^32 acknowledgments of one SYN that might have come, at most 16 are believed
-// (two periods, eight sizes), whichever way they are guessed. Where the SYN had no timestamp there is no TSval, and
-// neither window scale nor SACK. Nothing is remembered of those that came back: an old duplicate of the third segment
-// opens another connection, unless a TCB or a TIME-WAIT record stands in its way.
+// MSS: a place in a table. P: the lowest bit of the period of 64 s in which the SYN came. E: it was an ECN-setup SYN;
+// S: SACK permitted; shift: the window scale, 15: none. The hash covers both ends, SEG.SEQ of the SYN, the period and
+// all that is written here, so that nothing of it can be changed: of 2^32 acknowledgments of one SYN that might have
+// come, at most 16 are believed (two periods, eight sizes), whichever way they are guessed. Where the SYN had no
+// timestamp there is no TSval, and neither window scale nor SACK nor ECN. Nothing is remembered of those that came
+// back: an old duplicate of the third segment opens another connection, unless a TCB or a TIME-WAIT record stands in
+// its way.
 namespace pollux::tcp {
 
 inline constexpr Duration kCookiePeriod = 64s;
@@ -39,7 +40,7 @@ Segment abridged_for_cookie(const FlowKey& key, const Segment& syn, const Config
 SeqNum cookie_for(const Secrets& secrets, const FlowKey& key, const Segment& syn, Instant now);
 
 // The timestamp to send instead of `val`: the latest one not after it with the options of `syn`, which is abridged, in
-// its lowest bits. Hence at most 31 ms old, and never before one sent earlier.
+// its lowest bits. Hence at most 63 ms old, and never before one sent earlier.
 std::uint32_t cookie_timestamp(std::uint32_t val, const Segment& syn);
 
 // The SYN, abridged, whose cookie `ack` acknowledges; nullopt: that is no cookie of ours, or too old. SEG.WND, which no

@@ -79,6 +79,7 @@ struct Transmission {
   bool sws_forced = false;  // the override time-out has passed: send what fits
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
+  SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
   Instant lowered_at = Instant::min();     // the last time that a loss lowered cwnd
   std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
   std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
@@ -129,6 +130,7 @@ struct Outgoing {
   std::uint16_t wnd = 0;
   std::uint16_t up = 0;
   TcpFlags flags;
+  Ecn ecn = Ecn::kNotEct;
   TcpOptions options;
   std::uint32_t text_offset = 0;  // in the send buffer
   std::uint32_t text_size = 0;
@@ -178,6 +180,15 @@ struct TimestampState {
   Millis recent_at;          // when it was taken, for the 24 days of RFC 7323, 5.5
   std::uint32_t offset = 0;
 };
+
+// How a connection goes about it: what its Options ask for, what both SYNs agreed on, and what ECN owes.
+struct Manner {
+  CongestionControl control : 2 = CongestionControl::kCubic;
+  bool ecn : 1 = false;   // RFC 3168: both are willing; in SYN-SENT, our SYN says that we are
+  bool echo : 1 = false;  // ECE on each acknowledgment (6.1.3)
+  bool cwr : 1 = false;   // CWR on the next new text (6.1.2)
+};
+static_assert(sizeof(Manner) == 1);
 
 // A connection: the transmission control block of RFC 9293, 3.3.1, and everything
 // that may be done to it. Knows neither clock nor device nor table: time and bytes
@@ -294,6 +305,8 @@ class Tcb {
   std::uint32_t unsent(const Env& env) const;
   const Congestion& congestion() const { return congestion_; }
   const RttEstimator& rtt() const { return rtt_; }
+  CongestionControl congestion_control() const { return manner_.control; }
+  bool ecn() const { return manner_.ecn && state_ != State::kSynSent; }  // both have agreed
   std::uint32_t smss() const { return smss_; }
   // The largest packet that is thought to pass, in bytes of IP: the link's MTU, as far as our MSS option tells of it,
   // until a smaller one was found.
@@ -386,7 +399,7 @@ class Tcb {
   void advance_rcv_nxt(std::uint32_t n);
 
   // open.cc
-  void set_up(const FlowKey& key, const Opening& opening, const Options& options);
+  void set_up(const FlowKey& key, const Opening& opening, const Options& options, const Config& config);
   void take_syn(const Segment& syn, Env& env);
   void established(Env& env);
 
@@ -435,6 +448,7 @@ class Tcb {
   void validate_window(std::uint32_t flight, Millis now, Env& env);
   void lose_first(Env& env);
   void note_round_trip(Duration rtt, const Segment& seg, Env& env);
+  void lower_ssthresh(std::uint32_t flight, bool time_out, Env& env);
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
   void restart_retransmission(Env& env);
@@ -502,6 +516,11 @@ class Tcb {
   void recover_forward(std::uint32_t acked, bool original, Env& env);
   bool waits_forward(Env& env);
   std::uint32_t forward_window(const Env& env) const;
+
+  // ecn.cc: RFC 3168
+  void take_echo(const Segment& seg, Env& env);
+  void take_mark(const Segment& seg, Env& env);
+  bool is_marked(const Segment& ack) const { return manner_.ecn && ack.flags.ece && !ack.flags.syn; }
 
   // sack_receiver.cc: RFC 2018 and 2883
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
@@ -623,6 +642,7 @@ class Tcb {
   std::uint8_t tos_ = 0;
   Reason reason_ = Reason::kNone;
   Reason soft_error_ = Reason::kNone;
+  Manner manner_;
   std::uint16_t full_at_ = 0;  // when cwnd was last full, or last looked at (RFC 2861: T_prev); as sixteen_ms() says
 };
 

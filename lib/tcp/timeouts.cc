@@ -47,13 +47,15 @@ void Tcb::retransmission_timeout(Env& env) {
   if (flag(kSynUnacked)) {
     set(kSynRetransmitted);
     marks_.syn = true;
+    if (state_ == State::kSynSent)
+      manner_.ecn = false;  // perhaps something on the way cannot bear it (RFC 3168, 6.1.1.1)
   } else {
     suspect_black_hole(env);
     const bool forward = may_recover_forward(env);
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
     if (tx.recover < snd_.una || tx.fast_recovery) {
       note_reduction(true, env);
-      congestion_.reduce(env.config.congestion, tx.stage, flight_size(), smss_, true);
+      lower_ssthresh(flight_size(), true, env);
     }
     tx.lowered_at = env.now;
     tx.spurious.forward = forward ? Forward::kRepeated : Forward::kOff;

@@ -65,6 +65,8 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
   out.seq = snd_.iss;
   out.flags.syn = true;
   out.flags.ack = answer;
+  out.flags.ece = manner_.ecn;  // RFC 3168, 6.1.1
+  out.flags.cwr = manner_.ecn && !answer;
   if (answer) out.ack = rcv_.nxt;
   out.wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(env.config.receive_buffer, 65535));  // unscaled
   out.options.mss = offered_mss_;                                                                   // MUST-14
@@ -142,8 +144,9 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   }
 
   const std::uint32_t usable = usable_window(env);
-  // A device that cuts segments up copies the urgent pointer, which counts from each one's number.
-  const std::uint32_t most = tx->urgent && snd_.nxt < tx->up ? smss_ : std::max<std::uint32_t>(max_text, smss_);
+  // A device that cuts segments up copies the urgent pointer, which counts from each one's number, and CWR.
+  const bool single = (tx->urgent && snd_.nxt < tx->up) || manner_.cwr;
+  const std::uint32_t most = single ? smss_ : std::max<std::uint32_t>(max_text, smss_);
   const std::uint32_t size = whole_segments(std::min({queued, usable, most}), queued, env);
   const bool with_fin = MUTANT(14, fin && size == queued, fin) && flight_size() + size < snd_.wnd;
   if ((size == 0 && !with_fin) || (size > 0 && !worth_sending(size, queued, env))) {
@@ -163,6 +166,11 @@ void Tcb::put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& en
   const SeqNum end = snd_.nxt + size;
   out.flags.psh = size > 0 && (end == text_end(env) || end == tx->pushed);  // MUST-61
   out.flags.fin = with_fin;
+  if (manner_.ecn && size > 0) {  // RFC 3168, 6.1.4 to 6.1.6: nothing else is ECN-capable
+    out.ecn = Ecn::kEct0;
+    out.flags.cwr = manner_.cwr;
+    manner_.cwr = false;
+  }
   if (with_fin) set(kFinSent);
   tx->sws_forced = false;
   if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
@@ -204,6 +212,7 @@ void Tcb::segment_at(Outgoing& out, SeqNum seq, Env& env) {
   out.seq = seq;
   out.flags.ack = true;
   out.ack = rcv_.nxt;
+  out.flags.ece = manner_.echo;
   choose_window(env);
   out.wnd = window_field();
   if (flag(kTimestamps)) out.options.ts = Timestamps{timestamp_now(env), ts_.recent};

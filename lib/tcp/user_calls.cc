@@ -323,6 +323,7 @@ Transmission& Tcb::begin_transmission(Env& env) {
     tx.ledger = ledger_index;
     if (Ledger* l = ledger(env)) l->turn(Pace::kBusy, env.now);
     tx.recover = snd_.una - 1;
+    tx.marked_to = snd_.una - 1;
     tx.up = snd_.una;
     tx.pushed = snd_.una;
     tx.stalled_since = Millis::floor(env.now);

@@ -63,6 +63,7 @@ WireDrop parse_tcp(std::span<const std::byte> bytes, ChecksumMode mode, Checksum
   segment.wnd = tcp->wnd();
   segment.up = tcp->up();
   segment.flags = tcp->flags();
+  segment.ecn = ecn_of(parsed.tos);
   segment.text = tcp->text();
   segment.options = TcpOptions{};
   parsed.malformed_options = !decode_options(tcp->options(), segment.flags.syn, segment.options);

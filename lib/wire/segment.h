@@ -33,6 +33,10 @@ struct TcpFlags {
   friend constexpr bool operator==(const TcpFlags&, const TcpFlags&) = default;
 };
 
+// The ECN field of an IP header: the lower two bits of TOS or traffic class (RFC 3168, 5).
+enum class Ecn : std::uint8_t { kNotEct = 0, kEct1 = 1, kEct0 = 2, kCe = 3 };
+constexpr Ecn ecn_of(std::uint8_t tos) { return static_cast<Ecn>(tos & 3u); }
+
 // RFC 7323, 3.2.
 struct Timestamps {
   std::uint32_t val = 0;
@@ -72,6 +76,7 @@ struct Segment {
   std::uint16_t wnd = 0;
   std::uint16_t up = 0;
   TcpFlags flags;
+  Ecn ecn = Ecn::kNotEct;  // of the packet that it came in
   TcpOptions options;
   std::span<const std::byte> text;
 
@@ -79,6 +84,8 @@ struct Segment {
   std::uint32_t len() const {
     return static_cast<std::uint32_t>(text.size()) + (flags.syn ? 1u : 0u) + (flags.fin ? 1u : 0u);
   }
+  // Of a SYN, and of a SYN-ACK that does not just send back what it was asked (RFC 3168, 6.1.1).
+  bool is_ecn_setup() const { return flags.syn && flags.ece && flags.cwr != flags.ack; }
 };
 
 // One line as packetdrill prints it: "S. 100:100(0) ack 7 win 65535 <mss 1460,...>".

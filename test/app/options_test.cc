@@ -144,6 +144,7 @@ const std::map<std::string, std::string> kTcpValues{
     {"fin_wait2", "5s"},
     {"user_timeout", "20s"},
     {"congestion", "newreno"},
+    {"ecn", "on"},
     {"timestamps", "off"},
     {"window_scaling", "off"},
     {"sack", "off"},

@@ -71,6 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   syn.seq = SeqNum{tape.u32()};
   syn.wnd = tape.u16();
   syn.options = options(tape, true);
+  syn.flags.ece = syn.flags.cwr = tape.coin();
 
   const Segment kept = tcp::abridged_for_cookie(key, syn, config);
   CHECK(kept.options.mss <= std::max(tcp::kMinMss, syn.options.mss.value_or(UINT16_MAX)));
@@ -85,7 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (kept.options.ts) {
     const std::uint32_t clock = tape.u32();
     const std::uint32_t tsval = tcp::cookie_timestamp(clock, kept);
-    CHECK(clock - tsval < 32);
+    CHECK(clock - tsval < 64);
     ack.options.ts = Timestamps{tape.u32(), tsval};
   } else if (!config.timestamps && tape.coin()) {
     ack.options.ts = Timestamps{tape.u32(), tape.u32()};
@@ -95,13 +96,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Duration age = answered - sent;
   CHECK(whole || age > tcp::kCookiePeriod);
   CHECK(!whole || age < tcp::kCookieLifetime);
-  CHECK(!whole || (whole->seq == syn.seq && alike(whole->options, kept.options)));
+  CHECK(!whole || (whole->seq == syn.seq && whole->flags == kept.flags && alike(whole->options, kept.options)));
 
   FlowKey to = key;
   change(tape, to, ack);
   const std::optional<Segment> found = tcp::syn_before(kSecrets, to, ack, config, answered);
   if (!found) return 0;
-  CHECK(found->flags == TcpFlags{.syn = true} && found->seq + 1 == ack.seq && found->wnd == ack.wnd);
+  const bool ecn = found->flags.ece;
+  CHECK(found->flags == (TcpFlags{.syn = true, .ece = ecn, .cwr = ecn}) && found->seq + 1 == ack.seq &&
+        found->wnd == ack.wnd);
   CHECK(alike(tcp::abridged_for_cookie(to, *found, config).options, found->options));
   const SeqNum iss = ack.ack - 1;
   CHECK(iss == tcp::cookie_for(kSecrets, to, *found, answered) ||

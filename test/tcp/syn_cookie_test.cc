@@ -171,17 +171,34 @@ TEST(SynCookie, EveryPartMatters) {
 
 TEST(SynCookie, TimestampIsTheLatestThatHoldsTheOptionsAndNeverGoesBack) {  // RFC 7323, 5: PAWS at the peer
   for (const std::uint8_t shift : {std::uint8_t{0}, std::uint8_t{7}, std::uint8_t{14}}) {
-    for (const bool sack : {false, true}) {
-      const Segment kept = abridged_for_cookie(key(), syn(offering(1460, shift, sack, 1000)), kConfig);
+    for (const unsigned bits : {0u, 1u, 2u, 3u}) {
+      const bool sack = (bits & 1) != 0;
+      Segment its_syn = syn(offering(1460, shift, sack, 1000));
+      its_syn.flags.ece = its_syn.flags.cwr = (bits & 2) != 0;
+      const Segment kept = abridged_for_cookie(key(), its_syn, kConfig);
       std::uint32_t before = cookie_timestamp(0xffffff00, kept);
       for (std::uint32_t i = 1; i < 600; ++i) {
         const std::uint32_t clock = 0xffffff00 + i;  // wraps
         const std::uint32_t sent = cookie_timestamp(clock, kept);
-        EXPECT_LT(clock - sent, 32u);
-        EXPECT_LE(sent - before, 32u);
-        EXPECT_EQ(sent & 0x1f, (sack ? 0x10u : 0u) | shift);
+        EXPECT_LT(clock - sent, 64u);
+        EXPECT_LE(sent - before, 64u);
+        EXPECT_EQ(sent & 0x3f, bits << 4 | shift);
         before = sent;
       }
+    }
+  }
+}
+
+TEST(SynCookie, AnEcnSetupSynComesBackAsOneWhereTimestampsTellOfIt) {  // RFC 3168, 6.1.1, agreement
+  for (const bool timestamps : {true, false}) {
+    for (const bool asks : {true, false}) {
+      Segment its_syn = syn(offering(1460, 7, true, timestamps ? std::optional{1000u} : std::nullopt));
+      its_syn.flags.ece = its_syn.flags.cwr = asks;
+      const Handshake h = handshake(key(), its_syn, at(kBegin));
+      EXPECT_EQ(h.kept.is_ecn_setup(), timestamps && asks);
+      const auto whole = syn_before(kSecrets, h.flow, h.ack, kConfig, at(kBegin));
+      ASSERT_TRUE(whole);
+      EXPECT_EQ(whole->is_ecn_setup(), timestamps && asks);
     }
   }
 }

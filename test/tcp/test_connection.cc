@@ -207,6 +207,7 @@ Segment TestConnection::segment_of(const SegmentSpec& spec, std::span<std::byte>
   if (spec.flags_.ack) segment.ack = kIss + static_cast<std::uint32_t>(spec.ack_);
   segment.wnd = spec.wnd_.value_or(given_.peer.wnd);
   segment.up = spec.urg_;
+  segment.ecn = spec.ecn_;
   segment.options.mss = spec.mss_;
   segment.options.wind_shift = spec.wscale_;
   segment.options.sack_permitted = spec.sack_permitted_;
@@ -458,6 +459,7 @@ void TestConnection::transmit_all() {
     sent.wnd = out->wnd;
     sent.up = out->up;
     sent.flags = out->flags;
+    sent.ecn = out->ecn;
     sent.options = out->options;
     sent.text.resize(out->text_size);
     sent.at = now_;
@@ -472,7 +474,7 @@ void TestConnection::transmit_all() {
 
 void TestConnection::check_sent(const Sent& sent) {
   SCOPED_TRACE(to_string(sent));
-  EXPECT_FALSE(sent.flags.ece || sent.flags.cwr) << "ECN was not negotiated";
+  check_ecn(sent);
   check_options(sent);
   if (sent.flags.rst) {
     EXPECT_FALSE(answering_rst_) << "a RST answered with a RST";
@@ -490,6 +492,17 @@ void TestConnection::check_sent(const Sent& sent) {
   const std::int64_t edge = sent.ack + (std::int64_t{sent.wnd} << (sent.flags.syn ? 0 : our_shift_));
   EXPECT_GE(edge, our_edge_.value_or(edge)) << "the window's right edge moved left (SHLD-14)";
   our_edge_ = edge;
+}
+
+// RFC 3168, 6.1.1 and 6.1.4 to 6.1.6.
+void TestConnection::check_ecn(const Sent& sent) {
+  if (!sent.flags.syn && !tcb().ecn()) {
+    EXPECT_FALSE(sent.flags.ece || sent.flags.cwr) << "ECN was not negotiated";
+  }
+  const bool new_text = !sent.text.empty() && sent.seq >= text_end_;
+  EXPECT_EQ(sent.ecn, tcb().ecn() && new_text ? Ecn::kEct0 : Ecn::kNotEct);
+  EXPECT_TRUE(new_text || sent.flags.syn || !sent.flags.cwr) << "CWR without new text";
+  text_end_ = std::max(text_end_, sent.seq + static_cast<std::int64_t>(sent.text.size()));
 }
 
 void TestConnection::check_text(const Sent& sent) {

@@ -48,6 +48,9 @@ class SegmentSpec {
   SegmentSpec& sack(std::vector<Block> blocks) { return sack_ = std::move(blocks), *this; }
   SegmentSpec& text(std::string_view t) { return text_ = t, *this; }
   SegmentSpec& fin() { return flags_.fin = true, *this; }
+  SegmentSpec& ece() { return flags_.ece = true, *this; }
+  SegmentSpec& cwr() { return flags_.cwr = true, *this; }
+  SegmentSpec& ce() { return ecn_ = Ecn::kCe, *this; }  // of what the peer sends: marked on its way
   SegmentSpec& psh() { return flags_.psh = true, exact_psh_ = true, *this; }
   // "FP." as packetdrill writes them; the PSH bit is then compared too.
   SegmentSpec& flags(std::string_view letters);
@@ -60,6 +63,7 @@ class SegmentSpec {
   std::int64_t seq_ = 1;
   std::int64_t ack_ = 0;
   TcpFlags flags_;
+  Ecn ecn_ = Ecn::kNotEct;
   bool exact_psh_ = false;
   std::string text_;
   std::optional<std::uint16_t> wnd_;
@@ -89,6 +93,7 @@ struct Sent {
   std::uint16_t wnd = 0;
   std::uint16_t up = 0;
   TcpFlags flags;
+  Ecn ecn = Ecn::kNotEct;
   TcpOptions options;
   std::string text;
   Instant at;
@@ -242,6 +247,7 @@ class TestConnection {
   void transmit_all();
   void note_events();
   void check_sent(const Sent& sent);
+  void check_ecn(const Sent& sent);
   void check_text(const Sent& sent);
   void check_options(const Sent& sent);
   void check_reset(const Sent& sent);
@@ -268,6 +274,7 @@ class TestConnection {
   std::uint8_t our_shift_ = 0;  // a TIME-WAIT record has forgotten it
   std::optional<std::int64_t> our_edge_;
   std::optional<std::int64_t> fin_at_;
+  std::int64_t text_end_ = 1;  // what was sent so far
   std::optional<std::uint32_t> last_tsval_;
   std::string trace_;  // packetdrill lines, printed when a test fails
 };

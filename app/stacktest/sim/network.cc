@@ -69,6 +69,7 @@ LinkConfig Network::link_config() const {
   link.seed = config_.seed ^ 0x6c696e6b;
   link.buffers = 16384;
   link.features.max_frame = 9216;
+  link.mark = mark_congestion;
   return link;
 }
 
@@ -193,6 +194,8 @@ void Network::set_hostile(int host, std::unique_ptr<Hostile> hostile) {
     return h.hostile->instead_of(frame, view);
   });
 }
+
+const ImpairmentCounters& Network::wire_counters(int from_host) const { return link_.counters(outward(from_host)); }
 
 // --- Flows ---
 

@@ -77,6 +77,7 @@ class Network {
   void drop(const FrameMatch& match) { link_.drop_if(match.rule()); }
   // Sees every frame, whoever sent it, on its way over the wire.
   void observe_wire(ImpairedLink::Observer observer) { link_.observe(std::move(observer)); }
+  const ImpairmentCounters& wire_counters(int from_host) const;
   void heal();  // no faults any more
   void partition(int from_host, bool cut) { cut_[static_cast<std::size_t>(from_host)] = cut; }
   void impair(int from_host, const Impairment& impairment);

@@ -60,6 +60,17 @@ tcp::Config tcp_config(Random& random, Troubles troubles) {
   return c;
 }
 
+// Drawn apart from the rest of the world, which is as it would be without.
+void choose_ecn(NetworkConfig& c, std::uint64_t seed) {
+  Random random{seed * 0xbf58476d1ce4e5b9u + 1};
+  for (tcp::Config& tcp : c.tcp) {
+    tcp.ecn = random.chance(0.5);
+  }
+  for (Impairment& wire : *c.wire) {
+    if (random.chance(0.7)) wire.mark_above = wire.bits_per_second == 0 ? 0 : random.below(wire.queue_bytes);
+  }
+}
+
 DeviceFaults device(Random& random, Troubles troubles, const World& world) {
   DeviceFaults f;
   if (troubles.has(Trouble::kCorrupt)) f.corrupt = random.fraction() * 0.1;
@@ -189,6 +200,7 @@ class Scenario {
       c.device[host] = device(random_, troubles_, world_);
       if (troubles_.has(Trouble::kOddDevices)) c.burst[host] = spread(random_, 1, 64);
     }
+    choose_ecn(c, world_.seed);
     msl_ = std::min(c.tcp[0].msl, c.tcp[1].msl);
     c.backlog = troubles_.has(Trouble::kSmallTables) ? static_cast<std::uint32_t>(spread(random_, 1, 16)) : 1024;
     const std::uint64_t shard_seed = random_();

@@ -10,6 +10,9 @@ std::uint64_t offset(std::uint32_t from, std::uint32_t to) { return to - from; }
 bool behind(std::uint64_t o) { return o >= (std::uint64_t{1} << 31); }
 bool newer(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) > 0; }
 
+// RFC 3168, 6.1.1: a SYN has both flags, a SYN-ACK has one.
+bool is_ecn_setup(const WireView& v) { return v.ece && v.cwr != v.ack_bit; }
+
 constexpr Duration kLatestAck = 500ms;  // MUST-40
 constexpr std::size_t kSynsKept = 8;
 constexpr Duration kSlack = 10ms;  // a device that is full, a burst that waits its turn
@@ -88,6 +91,7 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
   if (v.syn && (!d.syn || d.syn->seq != v.seq)) begin_incarnation(d, v);
   if (!d.syn) return complain("a segment before any SYN", v);
   if (v.syn) judge_syn(host, d, v);
+  judge_ecn(host, d, v);
   judge_text(host, d, v);
   if (v.ack_bit) judge_ack(host, d, v, now);
   if (!v.sack.empty()) judge_sack(d, v);
@@ -97,7 +101,7 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
 
 void WireOracle::begin_incarnation(Direction& d, const WireView& v) {
   Direction next;
-  next.syn = Syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted};
+  next.syn = Syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted, is_ecn_setup(v)};
   next.stream = stream_of_(v);
   next.syns_delivered = std::move(d.syns_delivered);
   next.non_resets_delivered = d.non_resets_delivered;
@@ -127,6 +131,24 @@ void WireOracle::judge_syn(int host, Direction& d, const WireView& v) {
   if ((v.ts && !d.peer->ts) || (v.wind_shift && !d.peer->wind_shift) || (v.sack_permitted && !d.peer->sack_permitted)) {
     complain("a SYN-ACK with an option that the SYN did not have", v);
   }
+}
+
+// RFC 3168, 6.1.1 and 6.1.4 to 6.1.6.
+void WireOracle::judge_ecn(int host, Direction& d, const WireView& v) {
+  if (v.ecn == 3) complain("marked by its sender", v);
+  if (v.ecn != 0 && v.text.empty()) complain("an ECN-capable packet without text", v);
+  const auto asked = [&](const Syn& syn) { return syn.ecn_setup && (!d.peer || syn.seq == d.peer->seq); };
+  const bool peer_willing = std::any_of(d.syns_delivered.begin(), d.syns_delivered.end(), asked);
+  if (v.syn) {
+    d.syn->ecn_setup = d.syn->ecn_setup && is_ecn_setup(v);
+    if ((v.ece || v.cwr) && !is_ecn_setup(v)) complain("a SYN that asks for half of ECN", v);
+    if (v.ack_bit && v.ece && !peer_willing) complain("a SYN-ACK with ECN that the SYN did not ask for", v);
+    return;
+  }
+  if ((v.ecn != 0 || v.ece || v.cwr) && !(d.syn->ecn_setup && peer_willing)) complain("ECN, not agreed on", v);
+  if (unseen_[static_cast<std::size_t>(host)]) return;
+  const bool is_new = !v.text.empty() && offset(d.syn->seq, v.seq) >= d.end;
+  if ((v.ecn != 0 || v.cwr) && !is_new) complain("ECT or CWR on what is sent again", v);
 }
 
 void WireOracle::judge_text(int host, Direction& d, const WireView& v) {
@@ -280,7 +302,7 @@ void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
   if (!v.rst) ++d.non_resets_delivered;
   if (sight == Sight::kMalformed) return;  // a stranger's; a receiver is to take it for what it can
   d.resent_at.reset();
-  const Syn syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted};
+  const Syn syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted, is_ecn_setup(v)};
   if (v.syn) {
     if (d.syns_delivered.size() == kSynsKept) d.syns_delivered.erase(d.syns_delivered.begin());
     d.syns_delivered.push_back(syn);

@@ -79,6 +79,7 @@ class WireOracle {
     std::optional<std::uint8_t> wind_shift;
     std::optional<std::pair<std::uint32_t, std::uint32_t>> ts;
     bool sack_permitted = false;
+    bool ecn_setup = false;  // this one, and each copy of it that was sent
   };
 
   // Bytes [from, to) that were delivered, as offsets from the peer's SYN.
@@ -137,6 +138,7 @@ class WireOracle {
   void begin_incarnation(Direction& d, const WireView& v);
   bool take_syn_of_peer(Direction& d, const WireView& syn_ack);
   void judge_syn(int host, Direction& d, const WireView& v);
+  void judge_ecn(int host, Direction& d, const WireView& v);
   void judge_text(int host, Direction& d, const WireView& v);
   void judge_ack(int host, Direction& d, const WireView& v, Instant now);
   void judge_growth_of_window(int host, const Direction& d, std::uint64_t edge, std::uint64_t unit, const WireView& v);

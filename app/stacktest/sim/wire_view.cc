@@ -113,7 +113,8 @@ Sight read_tcp(std::span<const std::byte> addresses, std::span<const std::byte> 
   view.psh = (flags & 0x08) != 0;
   view.ack_bit = (flags & 0x10) != 0;
   view.urg = (flags & 0x20) != 0;
-  if ((flags & 0xc0) != 0) return wrong("ECN bits without ECN");
+  view.ece = (flags & 0x40) != 0;
+  view.cwr = (flags & 0x80) != 0;
   view.wnd = u16(tcp, 14);
   view.up = u16(tcp, 18);
   view.options_size = header - 20;
@@ -148,6 +149,7 @@ Sight look(std::span<const std::byte> frame, WireView& view, std::string& compla
     if (u16(ip, 6) != 0x4000 && (u16(ip, 6) != 0 || !small)) return wrong("IPv4: fragment, or DF not set");
     if (u8(ip, 8) == 0) return wrong("TTL 0");
     if (u8(ip, 9) != kTcp) return Sight::kOther;
+    view.ecn = u8(ip, 1) & 3;
     view.source = IpAddress::v4(ip.data() + 12);
     view.destination = IpAddress::v4(ip.data() + 16);
     view.ip_size = ip.size();
@@ -161,6 +163,7 @@ Sight look(std::span<const std::byte> frame, WireView& view, std::string& compla
     if (u16(ip, 4) + kV6 != ip.size()) return wrong("IPv6 payload length");
     if (u8(ip, 7) == 0) return wrong("hop limit 0");
     if (u8(ip, 6) != kTcp) return Sight::kOther;
+    view.ecn = u8(ip, 1) >> 4 & 3;
     view.source = IpAddress::v6(ip.data() + 8);
     view.destination = IpAddress::v6(ip.data() + 24);
     view.ip_size = ip.size();
@@ -201,6 +204,20 @@ void mend_checksums(std::span<std::byte> frame) {
   const auto tcp = ip.subspan(v4 ? kV4 : kV6);
   put16(tcp, 16, 0);
   put16(tcp, 16, static_cast<std::uint16_t>(~tcp_sum(addresses, tcp)));
+}
+
+bool mark_congestion(std::span<std::byte> frame) {
+  const bool v4 = u16(frame, 12) == 0x0800;
+  if (!v4 && u16(frame, 12) != 0x86dd) return false;
+  const auto ip = frame.subspan(kEthernet);
+  const std::byte field{static_cast<unsigned char>(v4 ? 0x03 : 0x30)};
+  if ((ip[1] & field) == std::byte{}) return false;
+  ip[1] |= field;
+  if (v4) {
+    put16(ip, 10, 0);
+    put16(ip, 10, static_cast<std::uint16_t>(~sum16(ip.first(kV4))));
+  }
+  return true;
 }
 
 void set_seq(std::span<std::byte> frame, const WireView& view, std::uint32_t seq) {
@@ -266,6 +283,8 @@ std::string to_string(const WireView& v) {
   if (v.rst) flags += 'R';
   if (v.psh) flags += 'P';
   if (v.urg) flags += 'U';
+  if (v.ece) flags += 'E';
+  if (v.cwr) flags += 'W';
   if (v.ack_bit) flags += '.';
   std::string out = pollux::to_string(v.source) + ":" + std::to_string(v.source_port) + " > " +
                     pollux::to_string(v.destination) + ":" + std::to_string(v.destination_port) + " " + flags + " " +

@@ -29,6 +29,9 @@ struct WireView {
   bool psh = false;
   bool ack_bit = false;
   bool urg = false;
+  bool ece = false;
+  bool cwr = false;
+  std::uint8_t ecn = 0;  // of the IP header: 1 ECT(1), 2 ECT(0), 3 CE
   std::optional<std::uint16_t> mss;
   std::optional<std::uint8_t> wind_shift;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> ts;  // TSval, TSecr
@@ -68,6 +71,10 @@ void set_seq(std::span<std::byte> frame, const WireView& view, std::uint32_t seq
 void set_ack(std::span<std::byte> frame, const WireView& view, std::uint32_t ack);
 void set_flags(std::span<std::byte> frame, const WireView& view, std::uint8_t flags);
 void set_wnd(std::span<std::byte> frame, const WireView& view, std::uint16_t wnd);
+
+// What a router does to a packet instead of dropping it (RFC 3168, 5): false, and unchanged, where that is not
+// ECN-capable.
+bool mark_congestion(std::span<std::byte> frame);
 
 // The frame without its text.
 std::vector<std::byte> headers_only(std::span<const std::byte> frame, const WireView& view);
