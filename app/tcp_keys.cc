@@ -14,7 +14,8 @@ constexpr Choice<TimeWaitTable::FullPolicy> kFullPolicies[] = {
     {"evict", TimeWaitTable::FullPolicy::kEvictOldest},
     {"refuse", TimeWaitTable::FullPolicy::kRefuse}};
 constexpr Choice<tcp::CongestionControl> kCongestionControls[] = {{"newreno", tcp::CongestionControl::kNewReno},
-                                                                  {"cubic", tcp::CongestionControl::kCubic}};
+                                                                  {"cubic", tcp::CongestionControl::kCubic},
+                                                                  {"dctcp", tcp::CongestionControl::kDctcp}};
 constexpr Duration kLongest = 24h;
 
 // Rows for a member of tcp::Config.
@@ -123,10 +124,10 @@ constexpr std::array kTcpKeys{
         [](Options& o, std::string_view text) { return put_duration(text, 0s, kLongest, o.connection.user_timeout); },
         [](const Options& o) { return Json(exact_duration(o.connection.user_timeout)); }},
     TcpKey{
-        "congestion", "newreno|cubic", "congestion control (RFC 6582, RFC 9438)",
+        "congestion", "newreno|cubic|dctcp", "congestion control (RFC 6582, RFC 9438, RFC 8257)",
         [](Options& o, std::string_view text) { return put_choice(text, kCongestionControls, o.shard.tcp.congestion); },
         [](const Options& o) { return Json(word_of(o.shard.tcp.congestion, kCongestionControls)); }},
-    switch_key<&Config::ecn>("ecn", "RFC 3168 explicit congestion notification"),
+    switch_key<&Config::ecn>("ecn", "RFC 3168 explicit congestion notification; dctcp has it always"),
     switch_key<&Config::timestamps>("timestamps", "RFC 7323 timestamps"),
     switch_key<&Config::window_scaling>("window_scaling", "RFC 7323 window scale"),
     switch_key<&Config::sack_permitted>("sack", "RFC 2018 selective acknowledgment"),

@@ -192,10 +192,10 @@ void Tcb::duplicate_ack(Env& env) {
 }
 
 // Something was lost; cwnd is the caller's. Where a mark of the same window lowered it already, that was the answer to
-// both (RFC 3168, 6.1.2).
+// both (RFC 3168, 6.1.2), but of DCTCP, whose answer to a mark may be small (RFC 8257, 3.5).
 void Tcb::lower_ssthresh(std::uint32_t flight, bool time_out, Env& env) {
   Transmission& tx = *transmission(env);
-  const bool answered = !time_out && snd_.una < tx.marked_to;
+  const bool answered = !time_out && snd_.una < tx.marked_to && manner_.control != CongestionControl::kDctcp;
   if (!answered) congestion_.reduce(manner_.control, tx.stage, flight, smss_, time_out);
   manner_.cwr = manner_.ecn;
 }

@@ -10,6 +10,7 @@ namespace pollux::tcp {
 enum class CongestionControl : std::uint8_t {
   kNewReno,  // RFC 5681 and 6582
   kCubic,    // RFC 9438
+  kDctcp,    // RFC 8257; asks for ECN, and without it is NewReno
 };
 
 // What a SYN without the MSS option offers (MUST-15); bytes.

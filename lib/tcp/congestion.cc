@@ -12,6 +12,8 @@ constexpr double kC = 0.4;
 constexpr double kBeta = 0.7;
 constexpr double kAlpha = 3 * (1 - kBeta) / (1 + kBeta);  // 4.3
 
+constexpr double kG = 1.0 / 16;  // RFC 8257, 3.3: g
+
 double seconds(Millis from, Millis to) { return to.since(from) / 1000.0; }
 
 // --- RFC 5681, 3.1: one SMSS a round trip ---
@@ -84,6 +86,7 @@ void Congestion::grow(CongestionControl control, Stage& stage, const Acked& acke
   } else {
     switch (control) {
       case CongestionControl::kNewReno:
+      case CongestionControl::kDctcp:  // RFC 8257, 3.4: grows as others do
         more = reno_growth(*this, stage, acked);
         break;
       case CongestionControl::kCubic:
@@ -99,6 +102,7 @@ void Congestion::reduce(CongestionControl control, Stage& stage, std::uint32_t f
   stage = {.time_out = time_out, .cwnd_prior = cwnd};
   switch (control) {
     case CongestionControl::kNewReno:  // RFC 5681, equation (4)
+    case CongestionControl::kDctcp:    // RFC 8257, 3.5: as conventional TCP
       ssthresh = std::max(flight / 2, 2 * smss);
       break;
     case CongestionControl::kCubic:
@@ -109,6 +113,22 @@ void Congestion::reduce(CongestionControl control, Stage& stage, std::uint32_t f
       ssthresh = std::max(static_cast<std::uint32_t>(cwnd * kBeta), 2 * smss);
       break;
   }
+}
+
+void Congestion::reduce_for_mark(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss) {
+  if (control != CongestionControl::kDctcp) return reduce(control, stage, flight, smss, false);
+  stage = {.cwnd_prior = cwnd};
+  ssthresh = std::max(static_cast<std::uint32_t>(cwnd * (1 - alpha() / 2)), 2 * smss);  // RFC 8257, 3.4
+}
+
+void Congestion::estimate_alpha(MarkedBytes& window, std::uint32_t bytes, bool marked, SeqNum ack, SeqNum nxt) {
+  window.acked += bytes;
+  if (marked) window.marked += bytes;
+  if (ack <= window.window_end) return;
+  const double m = window.acked == 0 ? 0 : static_cast<double>(window.marked) / window.acked;
+  const double estimate = alpha() * (1 - kG) + kG * m;
+  w_max = static_cast<std::uint32_t>((1 - estimate) * kAlphaUnit);
+  window = {.window_end = nxt};
 }
 
 }  // namespace pollux::tcp

@@ -6,6 +6,7 @@
 #include "tcp/config.h"
 #include "tcp/deadlines.h"
 #include "time/instant.h"
+#include "wire/seq_num.h"
 
 namespace pollux::tcp {
 
@@ -17,6 +18,13 @@ struct Acked {
   std::uint32_t l = 2;  // RFC 3465's L: how many segments' worth one ACK may add in slow start
   Millis now{};
   Duration srtt{};
+};
+
+// RFC 8257, 3.3: how much of what was acknowledged in a window had been marked.
+struct MarkedBytes {
+  SeqNum window_end{};  // DCTCP.WindowEnd
+  std::uint32_t acked = 0;
+  std::uint32_t marked = 0;
 };
 
 // What congestion avoidance must know of the stage that it is in: since the last reduction, or since something
@@ -44,7 +52,8 @@ struct Congestion {
 
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = UINT32_MAX;
-  std::uint32_t w_max = 0;  // CUBIC: cwnd before the last reduction; 0: none yet
+  // CUBIC: cwnd before the last reduction; 0: none yet. DCTCP has 2^20 (1 - alpha) here, so that alpha is 1 at first.
+  std::uint32_t w_max = 0;
 
   // RFC 6928: min(n*SMSS, max(2*SMSS, 14600)) with n = 10.
   static std::uint32_t initial_window(std::uint32_t smss, std::uint32_t segments) {
@@ -52,6 +61,8 @@ struct Congestion {
   }
 
   bool in_slow_start() const { return cwnd < ssthresh; }
+  // DCTCP.Alpha: the part of all bytes that is marked, 0 to 1.
+  double alpha() const { return 1 - w_max / kAlphaUnit; }
 
   // cwnd is about to shrink for want of use: slow start leads back to three quarters of it (RFC 2861).
   void remember() { ssthresh = std::max(ssthresh, cwnd - cwnd / 4); }
@@ -66,6 +77,13 @@ struct Congestion {
   }
   // Something was lost: sets ssthresh, of `flight` bytes that were outstanding; cwnd is the caller's. A new stage.
   void reduce(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss, bool time_out);
+  // Something was marked, and nothing lost (RFC 3168, 6.1.2): the same, but of DCTCP by how much was marked.
+  void reduce_for_mark(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss);
+  // RFC 8257, 3.3: `bytes` are acknowledged, up to `ack`; `marked`: the acknowledgment echoes a mark.
+  void estimate_alpha(MarkedBytes& window, std::uint32_t bytes, bool marked, SeqNum ack, SeqNum nxt);
+
+ private:
+  static constexpr double kAlphaUnit = 1 << 20;
 };
 
 }  // namespace pollux::tcp

@@ -1,5 +1,5 @@
-// Explicit Congestion Notification: RFC 3168, 6.1. What SYNs say of it is in open.cc, which packets are ECN-capable in
-// transmit.cc.
+// Explicit Congestion Notification: RFC 3168, 6.1, and where both sides are DCTCP, RFC 8257. What SYNs say of it is in
+// open.cc, which packets are ECN-capable in transmit.cc.
 
 #include <algorithm>
 
@@ -11,7 +11,16 @@ namespace pollux::tcp {
 void Tcb::take_mark(const Segment& seg, Env& env) {
   const bool marked = seg.ecn == Ecn::kCe;
   if (marked) ++env.counters.ce_marks_received;
-  manner_.echo = marked || (manner_.echo && !seg.flags.cwr);  // 6.1.3
+  if (manner_.control != CongestionControl::kDctcp) {  // 6.1.3
+    manner_.echo = marked || (manner_.echo && !seg.flags.cwr);
+    return;
+  }
+  // RFC 8257, 3.2: where marks begin or end the ACK does not wait. That of a burst echoes a mark if there was one in
+  // it.
+  const bool first = rcv_.nxt == rcv_.last_ack_sent;
+  manner_.echo = marked || (manner_.echo && !first);
+  if (marked != manner_.ce) owe_ack();
+  manner_.ce = marked;
 }
 
 // 6.1.2: what the peer echoes is answered as a loss would be, but that nothing is sent again; once for all that was
@@ -20,9 +29,12 @@ void Tcb::take_mark(const Segment& seg, Env& env) {
 void Tcb::take_echo(const Segment& seg, Env& env) {
   Transmission* tx = transmission(env);
   if (tx == nullptr || flag(kSynUnacked) || snd_.una == snd_.nxt || seg.ack < snd_.una) return;
+  if (manner_.control == CongestionControl::kDctcp && snd_.una < seg.ack) {
+    congestion_.estimate_alpha(tx->marked_bytes, distance(snd_.una, seg.ack), seg.flags.ece, seg.ack, snd_.nxt);
+  }
   const bool answered = seg.ack <= tx->marked_to || snd_.una <= tx->recover;
   if (!seg.flags.ece || answered) return;
-  congestion_.reduce(manner_.control, tx->stage, std::min(flight_size(), congestion_.cwnd), smss_, false);
+  congestion_.reduce_for_mark(manner_.control, tx->stage, std::min(flight_size(), congestion_.cwnd), smss_);
   congestion_.cwnd = std::min(congestion_.cwnd, congestion_.ssthresh);
   tx->spurious = {};  // this reduction is not taken back
   tx->marked_to = snd_.nxt;

@@ -80,6 +80,7 @@ struct Transmission {
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
+  MarkedBytes marked_bytes;
   Instant lowered_at = Instant::min();     // the last time that a loss lowered cwnd
   std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
   std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
@@ -186,6 +187,7 @@ struct Manner {
   CongestionControl control : 2 = CongestionControl::kCubic;
   bool ecn : 1 = false;   // RFC 3168: both are willing; in SYN-SENT, our SYN says that we are
   bool echo : 1 = false;  // ECE on each acknowledgment (6.1.3)
+  bool ce : 1 = false;    // DCTCP.CE (RFC 8257, 3.2)
   bool cwr : 1 = false;   // CWR on the next new text (6.1.2)
 };
 static_assert(sizeof(Manner) == 1);
@@ -517,7 +519,7 @@ class Tcb {
   bool waits_forward(Env& env);
   std::uint32_t forward_window(const Env& env) const;
 
-  // ecn.cc: RFC 3168
+  // ecn.cc: RFC 3168, and RFC 8257 where it differs
   void take_echo(const Segment& seg, Env& env);
   void take_mark(const Segment& seg, Env& env);
   bool is_marked(const Segment& ack) const { return manner_.ecn && ack.flags.ece && !ack.flags.syn; }

@@ -324,6 +324,7 @@ Transmission& Tcb::begin_transmission(Env& env) {
     if (Ledger* l = ledger(env)) l->turn(Pace::kBusy, env.now);
     tx.recover = snd_.una - 1;
     tx.marked_to = snd_.una - 1;
+    tx.marked_bytes.window_end = snd_.una;
     tx.up = snd_.una;
     tx.pushed = snd_.una;
     tx.stalled_since = Millis::floor(env.now);

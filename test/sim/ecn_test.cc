@@ -78,5 +78,14 @@ TEST(Marks, TakeThePlaceOfLosses) {
   }
 }
 
+// 20 segments take 2.4 ms. DCTCP stays near where marks begin, and the wire is never idle (RFC 8257, 1).
+TEST(Marks, DctcpKeepsTheQueueShortAndTheWireBusy) {
+  const Transfer dctcp = transfer(bottleneck(tcp::CongestionControl::kDctcp, true));
+  EXPECT_GT(dctcp.marked, 0u);
+  EXPECT_EQ(dctcp.retransmitted, 0u);
+  EXPECT_LT(dctcp.queueing, Duration{4ms});
+  EXPECT_LT(dctcp.took, kShortest * 11 / 10);
+}
+
 }  // namespace
 }  // namespace pollux::sim
