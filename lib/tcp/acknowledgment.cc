@@ -60,7 +60,10 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
                       .smss = smss_,
                       .l = snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL,
                       .now = now,
-                      .srtt = rtt_.srtt()});
+                      .srtt = rtt_.srtt(),
+                      .ack = seg.ack,
+                      .nxt = snd_.nxt,
+                      .rtt_us = round_trip_us(seg.ack, env)});
     tx.used = 0;
     note_full_window(now);
   } else {
@@ -155,6 +158,14 @@ void Tcb::note_round_trip(Duration rtt, const Segment& seg, Env& env) {
   }
   const auto us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rtt / 1us, 1, UINT32_MAX));
   min_rtt_us_ = min_rtt_us_ == 0 ? us : std::min(min_rtt_us_, us);
+}
+
+// For HyStart++, of the last that `ack` acknowledges: of each ACK, and so only where it is wanted.
+std::uint32_t Tcb::round_trip_us(SeqNum ack, const Env& env) const {
+  if (!congestion_.in_first_slow_start() || flag(kRepairing)) return HyStart::kNone;
+  const SendLog::Run* run = transmission(env)->log.run_of(ack - 1);
+  if (run == nullptr || run->again) return HyStart::kNone;
+  return static_cast<std::uint32_t>(std::min<std::int64_t>((env.now - run->at) / 1us, HyStart::kNone - 1));
 }
 
 // RFC 5681, section 2, with RFC 9293's window update excluded. With SACK it is the blocks that count.

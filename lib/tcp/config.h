@@ -9,7 +9,7 @@ namespace pollux::tcp {
 
 enum class CongestionControl : std::uint8_t {
   kNewReno,  // RFC 5681 and 6582
-  kCubic,    // RFC 9438
+  kCubic,    // RFC 9438, with HyStart++ (RFC 9406)
   kDctcp,    // RFC 8257; asks for ECN, and without it is NewReno
 };
 

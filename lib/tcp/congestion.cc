@@ -83,6 +83,10 @@ void Congestion::grow(CongestionControl control, Stage& stage, const Acked& acke
   std::uint32_t more = 0;
   if (in_slow_start()) {
     more = std::min(acked.bytes, acked.l * acked.smss);
+    if (control == CongestionControl::kCubic && in_first_slow_start()) {
+      more = stage.hystart.take_ack(acked.ack, acked.nxt, acked.rtt_us, more);
+      if (stage.hystart.is_over()) ssthresh = cwnd + more;
+    }
   } else {
     switch (control) {
       case CongestionControl::kNewReno:

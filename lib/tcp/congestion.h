@@ -5,6 +5,7 @@
 
 #include "tcp/config.h"
 #include "tcp/deadlines.h"
+#include "tcp/hystart.h"
 #include "time/instant.h"
 #include "wire/seq_num.h"
 
@@ -18,6 +19,9 @@ struct Acked {
   std::uint32_t l = 2;  // RFC 3465's L: how many segments' worth one ACK may add in slow start
   Millis now{};
   Duration srtt{};
+  SeqNum ack{};                           // up to which
+  SeqNum nxt{};                           // SND.NXT
+  std::uint32_t rtt_us = HyStart::kNone;  // of the last that was acknowledged; measured in the first slow start only
 };
 
 // RFC 8257, 3.3: how much of what was acknowledged in a window had been marked.
@@ -42,6 +46,7 @@ struct Stage {
   double w_est = 0;         // bytes; what Reno would have
   double credit = 0;        // growth of less than a byte
   std::uint32_t cwnd_prior = 0;
+  HyStart hystart{};  // CUBIC, in the first slow start
 };
 
 // cwnd and ssthresh of RFC 5681, in bytes, and the one number more that has to survive while nothing is outstanding.
@@ -61,6 +66,8 @@ struct Congestion {
   }
 
   bool in_slow_start() const { return cwnd < ssthresh; }
+  // Nothing was ever lost or marked.
+  bool in_first_slow_start() const { return ssthresh == UINT32_MAX; }
   // DCTCP.Alpha: the part of all bytes that is marked, 0 to 1.
   double alpha() const { return 1 - w_max / kAlphaUnit; }
 

@@ -124,6 +124,13 @@ std::pair<SeqNum, SeqNum> SendLog::first_lost(SeqNum una, SeqNum nxt, const Scor
   unreachable();
 }
 
+const SendLog::Run* SendLog::run_of(SeqNum seq) const {
+  for (std::size_t i = count_; i > 0; --i) {
+    if (runs_[i - 1].left <= seq) return &runs_[i - 1];
+  }
+  return nullptr;
+}
+
 bool SendLog::repeated(SeqNum una, SeqNum nxt) const {
   for (std::size_t i = 0; i < count_; ++i) {
     if ((runs_[i].again || runs_[i].lost) && una < end_of(i, nxt)) return true;

@@ -77,6 +77,8 @@ class SendLog {
   Instant lost_again() const { return lost_again_; }
   // The first hole that is, or the part of it that is; lost() > 0.
   std::pair<SeqNum, SeqNum> first_lost(SeqNum una, SeqNum nxt, const Scoreboard& board) const;
+  // That in which `seq` was sent; null: not known any more.
+  const Run* run_of(SeqNum seq) const;
   // Whether anything from `una` on was sent more than once or is lost.
   bool repeated(SeqNum una, SeqNum nxt) const;
 

@@ -450,6 +450,7 @@ class Tcb {
   void validate_window(std::uint32_t flight, Millis now, Env& env);
   void lose_first(Env& env);
   void note_round_trip(Duration rtt, const Segment& seg, Env& env);
+  std::uint32_t round_trip_us(SeqNum ack, const Env& env) const;
   void lower_ssthresh(std::uint32_t flight, bool time_out, Env& env);
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
