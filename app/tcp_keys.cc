@@ -128,6 +128,7 @@ constexpr std::array kTcpKeys{
         [](Options& o, std::string_view text) { return put_choice(text, kCongestionControls, o.shard.tcp.congestion); },
         [](const Options& o) { return Json(word_of(o.shard.tcp.congestion, kCongestionControls)); }},
     switch_key<&Config::ecn>("ecn", "RFC 3168 explicit congestion notification; dctcp has it always"),
+    switch_key<&Config::pacing>("pacing", "spread over the round trip what cwnd lets go"),
     switch_key<&Config::timestamps>("timestamps", "RFC 7323 timestamps"),
     switch_key<&Config::window_scaling>("window_scaling", "RFC 7323 window scale"),
     switch_key<&Config::sack_permitted>("sack", "RFC 2018 selective acknowledgment"),

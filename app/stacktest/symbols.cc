@@ -138,6 +138,8 @@ constexpr InfoRow kInfo[] = {
     {"tcpi_notsent_bytes", info_number<&Info::notsent_bytes>},
     {"tcpi_snd_wnd", info_number<&Info::snd_wnd>},
     {"tcpi_rcv_wnd", info_number<&Info::rcv_wnd>},
+    {"tcpi_pacing_rate", info_number<&Info::pacing_rate>},
+    {"tcpi_delivery_rate", info_number<&Info::delivery_rate>},
     {"tcpi_bytes_acked", info_number<&Info::bytes_acked>},
     {"tcpi_bytes_received", info_number<&Info::bytes_received>},
     {"tcpi_bytes_sent", info_number<&Info::bytes_sent>},

@@ -63,7 +63,8 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
                       .srtt = rtt_.srtt(),
                       .ack = seg.ack,
                       .nxt = snd_.nxt,
-                      .rtt_us = round_trip_us(seg.ack, env)});
+                      .rtt_us = round_trip_us(seg.ack, env),
+                      .rate = &tx.delivery_rate.last()});
     tx.used = 0;
     note_full_window(now);
   } else {
@@ -120,6 +121,7 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   tx.up = max(tx.up, ack);
   if (tx.dsack_round && *tx.dsack_round <= ack) tx.dsack_round.reset();
   tx.stalled_since = Millis::floor(env.now);
+  tx.delivery_rate.note_delivered(env.now);
   if (snd_.una == snd_.nxt) {
     deadlines_.clear_place(Timer::kRetransmission);  // RFC 6298, 5.2
   } else {
@@ -135,6 +137,7 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.timing) {
     tx.timing = false;
+    tx.delivery_rate.acknowledged(seg.ack, tx.scoreboard.sacked(), env.now, min_rtt());
     return note_round_trip(env.now - tx.timed_at, seg, env);
   }
   if (!flag(kTimestamps) || !seg.options.ts) return;

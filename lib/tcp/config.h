@@ -57,7 +57,8 @@ struct Config {
 
   // Where a connection's Options do not say otherwise.
   CongestionControl congestion = CongestionControl::kCubic;
-  bool ecn = false;  // RFC 3168
+  bool ecn = false;     // RFC 3168
+  bool pacing = false;  // spread over the round trip what cwnd allows
 
   bool timestamps = true;           // RFC 7323
   bool window_scaling = true;       // RFC 7323
@@ -85,6 +86,7 @@ struct Options {
   // nullopt: Config's.
   std::optional<CongestionControl> congestion{};
   std::optional<bool> ecn{};
+  std::optional<bool> pacing{};
 };
 
 }  // namespace pollux::tcp

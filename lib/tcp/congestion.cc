@@ -135,4 +135,10 @@ void Congestion::estimate_alpha(MarkedBytes& window, std::uint32_t bytes, bool m
   window = {.window_end = nxt};
 }
 
+std::uint64_t Congestion::pacing_rate(Duration srtt) const {
+  if (srtt <= Duration{}) return 0;
+  const std::uint64_t percent = cwnd < ssthresh / 2 ? 200 : 120;
+  return cwnd * percent * 10'000'000 / static_cast<std::uint64_t>(srtt.count());
+}
+
 }  // namespace pollux::tcp

@@ -5,6 +5,7 @@
 
 #include "tcp/config.h"
 #include "tcp/deadlines.h"
+#include "tcp/delivery_rate.h"
 #include "tcp/hystart.h"
 #include "time/instant.h"
 #include "wire/seq_num.h"
@@ -22,6 +23,7 @@ struct Acked {
   SeqNum ack{};                           // up to which
   SeqNum nxt{};                           // SND.NXT
   std::uint32_t rtt_us = HyStart::kNone;  // of the last that was acknowledged; measured in the first slow start only
+  const RateSample* rate = nullptr;       // the latest; for controls that go by rates
 };
 
 // RFC 8257, 3.3: how much of what was acknowledged in a window had been marked.
@@ -73,6 +75,10 @@ struct Congestion {
 
   // cwnd is about to shrink for want of use: slow start leads back to three quarters of it (RFC 2861).
   void remember() { ssthresh = std::max(ssthresh, cwnd - cwnd / 4); }
+  // Bytes a second to send at where a connection is paced; 0: no round trip is known. That is what cwnd allows, and
+  // more, or pacing would limit before cwnd does: as Linux, twice as much while cwnd doubles each round trip, and else
+  // a fifth more.
+  std::uint64_t pacing_rate(Duration srtt) const;
 
   // Slow start is the same for all; what they do in congestion avoidance is in congestion.cc.
   void grow(CongestionControl control, Stage& stage, const Acked& acked);

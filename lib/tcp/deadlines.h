@@ -51,8 +51,9 @@ enum class Timer : std::uint8_t {
   kTimeWait,        // 2MSL; in FIN-WAIT-2 the limit of an orphan. Never together with kKeepAlive
   kReordering,      // RFC 8985, 6.2, step 5; when it is over, kRetransmission follows
   kLossProbe,       // RFC 8985, 7.2; as well
+  kPacing,          // the next segment's time of release
 };
-inline constexpr std::size_t kTimerCount = 7;  // keep beside the last one
+inline constexpr std::size_t kTimerCount = 8;  // keep beside the last one
 
 class Deadlines {
  public:
@@ -84,14 +85,14 @@ class Deadlines {
   }
 
  private:
-  static constexpr std::array<std::uint8_t, kTimerCount> kPlace = {0, 0, 1, 2, 2, 0, 0};
+  static constexpr std::array<std::uint8_t, kTimerCount> kPlace = {0, 0, 1, 2, 2, 0, 0, 3};
   static constexpr std::size_t place(Timer timer) { return kPlace[static_cast<std::size_t>(timer)]; }
   static constexpr std::uint8_t bit(Timer timer) {
     return static_cast<std::uint8_t>(1u << static_cast<unsigned>(timer));
   }
   void clear_place(std::size_t p) { armed_ = static_cast<std::uint8_t>(armed_ & ~kSharing[p]); }
 
-  static constexpr std::size_t kPlaces = 3;
+  static constexpr std::size_t kPlaces = 4;
   // For each place, the bits of the timers that share it.
   static constexpr std::array<std::uint8_t, kPlaces> kSharing = [] {
     std::array<std::uint8_t, kPlaces> bits{};

@@ -36,6 +36,9 @@ struct Info {
   std::uint32_t snd_wnd = 0;  // bytes
   std::uint32_t rcv_wnd = 0;  // bytes
 
+  std::uint64_t pacing_rate = 0;    // bytes a second; 0: not limited
+  std::uint64_t delivery_rate = 0;  // bytes a second; 0: not measured since something is outstanding
+
   // Since the connection opened (Ledger).
   std::uint64_t bytes_acked = 0;
   std::uint64_t bytes_received = 0;

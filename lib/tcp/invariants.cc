@@ -30,7 +30,8 @@ bool Tcb::invariants_hold(const Env& env) const {
   if (rtx && persist) return false;
   if (!over && in_flight && !rtx && !may_transmit_) return false;
   if (!in_flight && rtx) return false;
-  if (tx != nullptr && !over && !in_flight && !persist && !may_transmit_) return false;
+  if (tx != nullptr && !over && !in_flight && !persist && !deadlines_.armed(Timer::kPacing) && !may_transmit_)
+    return false;
   if (over && !deadlines_.none()) return false;
   if (state_ == State::kTimeWait && !deadlines_.armed(Timer::kTimeWait)) return false;
   if (state_ == State::kFinWait2 && flag(kUserClosed) && !deadlines_.armed(Timer::kTimeWait)) return false;

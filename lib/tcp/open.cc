@@ -48,6 +48,7 @@ void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& opti
   set_tos(options.tos);
   manner_.control = options.congestion.value_or(config.congestion);
   manner_.ecn = options.ecn.value_or(config.ecn) || manner_.control == CongestionControl::kDctcp;
+  manner_.pacing = options.pacing.value_or(config.pacing);
 }
 
 void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options& options, Env& env) {

@@ -92,6 +92,7 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
     if (added > 0) tx.log.found(lost);
     news += added;
   }
+  if (news > 0) tx.delivery_rate.note_delivered(env.now);
   return news;
 }
 

@@ -57,6 +57,8 @@ void Tcb::tell_of_sending(Info& info, const Env& env) const {
   info.unacked = in_segments(flight_size());
   info.notsent_bytes = unsent(env);
   info.snd_wnd = snd_.wnd;
+  info.pacing_rate = pacing_rate();
+  info.delivery_rate = delivery_rate(env);
 }
 
 void Tcb::tell_of_repair(Info& info, const Env& env) const {

@@ -12,6 +12,7 @@
 #include "tcp/congestion.h"
 #include "tcp/counters.h"
 #include "tcp/deadlines.h"
+#include "tcp/delivery_rate.h"
 #include "tcp/info.h"
 #include "tcp/ledger.h"
 #include "tcp/path_mtu.h"
@@ -81,6 +82,9 @@ struct Transmission {
   Instant timed_at;
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
   MarkedBytes marked_bytes;
+  DeliveryRate delivery_rate;
+  SeqNum app_limited_to;  // what was sent before it was all there was to send, and cwnd had room for more
+  Instant release;        // with pacing: when the next segment is to go
   Instant lowered_at = Instant::min();     // the last time that a loss lowered cwnd
   std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
   std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
@@ -185,6 +189,7 @@ struct TimestampState {
 // How a connection goes about it: what its Options ask for, what both SYNs agreed on, and what ECN owes.
 struct Manner {
   CongestionControl control : 2 = CongestionControl::kCubic;
+  bool pacing : 1 = false;
   bool ecn : 1 = false;   // RFC 3168: both are willing; in SYN-SENT, our SYN says that we are
   bool echo : 1 = false;  // ECE on each acknowledgment (6.1.3)
   bool ce : 1 = false;    // DCTCP.CE (RFC 8257, 3.2)
@@ -309,6 +314,10 @@ class Tcb {
   const RttEstimator& rtt() const { return rtt_; }
   CongestionControl congestion_control() const { return manner_.control; }
   bool ecn() const { return manner_.ecn && state_ != State::kSynSent; }  // both have agreed
+  // Bytes a second; 0: not measured. As the network last delivered them since something is outstanding; as they are
+  // sent at most, where that is limited.
+  std::uint64_t delivery_rate(const Env& env) const;
+  std::uint64_t pacing_rate() const { return manner_.pacing ? congestion_.pacing_rate(rtt_.srtt()) : 0; }
   std::uint32_t smss() const { return smss_; }
   // The largest packet that is thought to pass, in bytes of IP: the link's MTU, as far as our MSS option tells of it,
   // until a smaller one was found.
@@ -519,6 +528,12 @@ class Tcb {
   void recover_forward(std::uint32_t acked, bool original, Env& env);
   bool waits_forward(Env& env);
   std::uint32_t forward_window(const Env& env) const;
+
+  // pacing.cc
+  bool may_go_now(Env& env);
+  std::uint32_t most_at_once(std::uint32_t max_text) const;
+  void note_release(std::uint32_t size, Env& env);
+  void begin_rate_sample(SeqNum seq, Env& env);
 
   // ecn.cc: RFC 3168, and RFC 8257 where it differs
   void take_echo(const Segment& seg, Env& env);

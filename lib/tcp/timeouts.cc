@@ -14,6 +14,10 @@ void Tcb::timers_due(Env& env) {
   if (deadlines_.due(Timer::kPersist, env.now)) persist_timeout(env);
   if (deadlines_.due(Timer::kReordering, env.now)) reordering_timeout(env);
   if (deadlines_.due(Timer::kLossProbe, env.now)) loss_probe_timeout(env);
+  if (deadlines_.due(Timer::kPacing, env.now)) {
+    deadlines_.clear(Timer::kPacing);
+    may_transmit_ = true;
+  }
   if (deadlines_.due(Timer::kDelayedAck, env.now)) {
     deadlines_.clear(Timer::kDelayedAck);
     ++env.counters.delayed_acks;

@@ -97,6 +97,7 @@ bool Tcb::make_retransmission(Outgoing& out, Env& env) {
   const auto [first, end] = tx->log.first_lost(snd_.una, snd_.nxt, tx->scoreboard);
   if (MUTANT(66, false, first == text_end(env))) return false;
   if (!tx->resend_now) {
+    if (!may_go_now(env)) return false;
     const std::uint32_t in_network = flag(kSackPermitted) ? pipe(env) : distance(snd_.una, first);
     if (congestion_.cwnd < in_network + (tx->fast_recovery ? smss_ : 1u)) return false;
     // Into a window that has shrunk only the first segment goes, as a probe (SHLD-16, MAY-7). With a scaled window the
@@ -137,6 +138,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   const std::uint32_t queued = unsent(env);
   const bool fin = fin_wanted();
   if (queued == 0 && !fin) return false;
+  if (queued > 0 && !may_go_now(env)) return false;
   if (flight_size() == 0) restart_after_idle(env);
   if (smss_ < most_smss_) {
     const MtuProbe probe = make_mtu_probe(out, queued, env);
@@ -146,7 +148,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
   const std::uint32_t usable = usable_window(env);
   // A device that cuts segments up copies the urgent pointer, which counts from each one's number, and CWR.
   const bool single = (tx->urgent && snd_.nxt < tx->up) || manner_.cwr;
-  const std::uint32_t most = single ? smss_ : std::max<std::uint32_t>(max_text, smss_);
+  const std::uint32_t most = single ? smss_ : most_at_once(max_text);
   const std::uint32_t size = whole_segments(std::min({queued, usable, most}), queued, env);
   const bool with_fin = MUTANT(14, fin && size == queued, fin) && flight_size() + size < snd_.wnd;
   if ((size == 0 && !with_fin) || (size > 0 && !worth_sending(size, queued, env))) {
@@ -172,6 +174,7 @@ void Tcb::put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& en
     manner_.cwr = false;
   }
   if (with_fin) set(kFinSent);
+  if (end == text_end(env) && flight_size() + size < congestion_.cwnd) tx->app_limited_to = end;
   tx->sws_forced = false;
   if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
   snd_.nxt += size + (with_fin ? 1u : 0u);
@@ -182,6 +185,7 @@ void Tcb::put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& en
     tx->timing = true;
     tx->timed_seq = snd_.nxt;
     tx->timed_at = env.now;
+    begin_rate_sample(out.seq, env);
   }
   deadlines_.clear(Timer::kPersist);
   if (deadlines_.place_is_free(Timer::kRetransmission)) arm_retransmission(env);  // RFC 6298, 5.1
@@ -234,6 +238,7 @@ void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
 void Tcb::note_sent(const Outgoing& out, Env& env) {
   ++env.counters.segments_sent;
   if (ledger(env) != nullptr) count_sent(out, env);
+  if (manner_.pacing && out.text_size > 0) note_release(out.text_size, env);
   if (!out.flags.ack || out.seq < snd_.una) return;
   if (marks_.repeats > 0) {
     --marks_.repeats;

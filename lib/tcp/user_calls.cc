@@ -325,6 +325,8 @@ Transmission& Tcb::begin_transmission(Env& env) {
     tx.recover = snd_.una - 1;
     tx.marked_to = snd_.una - 1;
     tx.marked_bytes.window_end = snd_.una;
+    tx.app_limited_to = snd_.una;
+    tx.delivery_rate.note_delivered(env.now);
     tx.up = snd_.una;
     tx.pushed = snd_.una;
     tx.stalled_since = Millis::floor(env.now);

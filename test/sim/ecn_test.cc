@@ -87,5 +87,24 @@ TEST(Marks, DctcpKeepsTheQueueShortAndTheWireBusy) {
   EXPECT_LT(dctcp.took, kShortest * 11 / 10);
 }
 
+// The initial window into a queue that is shorter than that.
+std::uint64_t lost_of_initial_window(bool pacing) {
+  NetworkConfig config = bottleneck(tcp::CongestionControl::kNewReno, false);
+  (*config.wire)[0].delay = 20ms;
+  (*config.wire)[0].queue_bytes = 5 * 1514;
+  config.tcp[0].pacing = pacing;
+  Scene net{config};
+  auto [client, server] = net.connected_pair();
+  client.send_all(10 * 1448);
+  net.run_until_idle();
+  EXPECT_TRUE(server.received_all());
+  return net.wire_counters(0).overflowed;
+}
+
+TEST(Pacing, FitsAWindowIntoAQueueThatIsShorter) {
+  EXPECT_GT(lost_of_initial_window(false), 0u);
+  EXPECT_EQ(lost_of_initial_window(true), 0u);
+}
+
 }  // namespace
 }  // namespace pollux::sim

@@ -15,7 +15,7 @@ constexpr Instant kStart{1000s};
 constexpr Instant kWrap{std::chrono::milliseconds{std::int64_t{1} << 32}};
 
 constexpr Timer kAll[] = {Timer::kRetransmission, Timer::kPersist,    Timer::kDelayedAck, Timer::kKeepAlive,
-                          Timer::kTimeWait,       Timer::kReordering, Timer::kLossProbe};
+                          Timer::kTimeWait,       Timer::kReordering, Timer::kLossProbe,  Timer::kPacing};
 static_assert(std::size(kAll) == kTimerCount);
 
 TEST(Deadlines, NothingIsArmedAtFirst) {
@@ -146,6 +146,7 @@ RC_GTEST_PROP(Deadlines, AgreeWithAMapOfInstants, ()) {
   const auto share = [](Timer a, Timer b) {
     const auto place = [](Timer t) {
       if (t == Timer::kDelayedAck) return 1;
+      if (t == Timer::kPacing) return 3;
       return t == Timer::kKeepAlive || t == Timer::kTimeWait ? 2 : 0;
     };
     return place(a) == place(b);

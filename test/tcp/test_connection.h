@@ -187,6 +187,7 @@ class TestConnection {
   std::uint32_t send_room() { return world_->tcb->send_room(env()); }
   std::uint32_t pipe() const { return tcb().pipe(env()); }
   Info info() const { return tcb().info(env()); }
+  std::uint64_t delivery_rate() const { return tcb().delivery_rate(env()); }
   Duration rto() const { return tcb().rtt().rto(given_.config); }
   Instant now() const { return now_; }
   std::optional<Duration> next_deadline() const;

@@ -65,6 +65,7 @@ void choose_ecn(NetworkConfig& c, std::uint64_t seed) {
   Random random{seed * 0xbf58476d1ce4e5b9u + 1};
   for (tcp::Config& tcp : c.tcp) {
     tcp.ecn = random.chance(0.5);
+    tcp.pacing = random.chance(0.25);
     if (random.chance(0.15)) tcp.congestion = tcp::CongestionControl::kDctcp;
   }
   for (Impairment& wire : *c.wire) {
