@@ -95,7 +95,7 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
   judge_text(host, d, v);
   if (v.ack_bit) judge_ack(host, d, v, now);
   if (!v.sack.empty()) judge_sack(d, v);
-  if (!v.syn) judge_timestamps(d, v);
+  if (!v.syn) judge_timestamps(host, d, v);
   judge_repetition(d, v, now);
 }
 
@@ -138,14 +138,14 @@ void WireOracle::judge_ecn(int host, Direction& d, const WireView& v) {
   if (v.ecn == 3) complain("marked by its sender", v);
   if (v.ecn != 0 && v.text.empty()) complain("an ECN-capable packet without text", v);
   const auto asked = [&](const Syn& syn) { return syn.ecn_setup && (!d.peer || syn.seq == d.peer->seq); };
-  const bool peer_willing = std::any_of(d.syns_delivered.begin(), d.syns_delivered.end(), asked);
+  d.peer_willing |= std::any_of(d.syns_delivered.begin(), d.syns_delivered.end(), asked);
   if (v.syn) {
     d.syn->ecn_setup = d.syn->ecn_setup && is_ecn_setup(v);
     if ((v.ece || v.cwr) && !is_ecn_setup(v)) complain("a SYN that asks for half of ECN", v);
-    if (v.ack_bit && v.ece && !peer_willing) complain("a SYN-ACK with ECN that the SYN did not ask for", v);
+    if (v.ack_bit && v.ece && !d.peer_willing) complain("a SYN-ACK with ECN that the SYN did not ask for", v);
     return;
   }
-  if ((v.ecn != 0 || v.ece || v.cwr) && !(d.syn->ecn_setup && peer_willing)) complain("ECN, not agreed on", v);
+  if ((v.ecn != 0 || v.ece || v.cwr) && !(d.syn->ecn_setup && d.peer_willing)) complain("ECN, not agreed on", v);
   if (unseen_[static_cast<std::size_t>(host)]) return;
   const bool is_new = !v.text.empty() && offset(d.syn->seq, v.seq) >= d.end;
   if ((v.ecn != 0 || v.cwr) && !is_new) complain("ECT or CWR on what is sent again", v);
@@ -237,14 +237,17 @@ void WireOracle::judge_sack(const Direction& d, const WireView& v) {
   }
 }
 
-void WireOracle::judge_timestamps(Direction& d, const WireView& v) {
+void WireOracle::judge_timestamps(int host, Direction& d, const WireView& v) {
   if (!d.peer) return;
   if (v.ts.has_value() != d.ts_in_use()) return complain("timestamps: agreed on and absent, or the other way", v);
   if (!v.ts) return;
   const auto [val, ecr] = *v.ts;
   if (d.sent_ts && newer(d.last_tsval, val)) complain("a timestamp that goes back", v);
   if (d.sent_ts && newer(d.last_tsecr, ecr)) complain("an echoed timestamp that goes back", v);
-  if (!d.ts_limit || newer(ecr, *d.ts_limit)) complain("a timestamp echoed that came behind a hole (RFC 7323, 4.3)", v);
+  // What may be echoed follows from the last acknowledgment that was sent, seen or not.
+  const bool known = d.ts_limit && !unseen_[static_cast<std::size_t>(host)];
+  if (known ? newer(ecr, *d.ts_limit) : !d.ts_limit)
+    complain("a timestamp echoed that came behind a hole (RFC 7323, 4.3)", v);
   d.sent_ts = true;
   d.last_tsval = val;
   d.last_tsecr = ecr;

@@ -103,7 +103,8 @@ class WireOracle {
     std::uint64_t end = 0;  // after the last number sent, as an offset from ISS
     std::optional<std::uint64_t> fin_at;
     bool fin_acked = false;
-    std::optional<Syn> peer;  // the SYN that this incarnation has taken
+    std::optional<Syn> peer;    // the SYN that this incarnation has taken
+    bool peer_willing = false;  // it asked for ECN
     Coverage coverage;
     std::optional<std::uint64_t> peer_fin;  // offset of the peer's FIN, once delivered
     std::uint64_t acked = 0;                // highest acknowledgment sent, as an offset from IRS
@@ -143,7 +144,7 @@ class WireOracle {
   void judge_ack(int host, Direction& d, const WireView& v, Instant now);
   void judge_growth_of_window(int host, const Direction& d, std::uint64_t edge, std::uint64_t unit, const WireView& v);
   void judge_sack(const Direction& d, const WireView& v);
-  void judge_timestamps(Direction& d, const WireView& v);
+  void judge_timestamps(int host, Direction& d, const WireView& v);
   void judge_reset(Direction& d, const WireView& v);
   void judge_repetition(Direction& d, const WireView& v, Instant now);
   void take_delivery(Direction& d, const WireView& v, Instant now);
