@@ -139,9 +139,9 @@ TcpInfo Sockets::info(const Socket& socket) const {
   }
   std::uint8_t options = 0;
   if (open->state() != tcp::State::kSynSent) {
-    options = static_cast<std::uint8_t>((open->timestamps() ? TCPI_OPT_TIMESTAMPS : 0) |
-                                        (open->sack_permitted() ? TCPI_OPT_SACK : 0) |
-                                        (open->window_scaled() ? TCPI_OPT_WSCALE : 0) | (open->ecn() ? TCPI_OPT_ECN : 0));
+    options = static_cast<std::uint8_t>(
+        (open->timestamps() ? TCPI_OPT_TIMESTAMPS : 0) | (open->sack_permitted() ? TCPI_OPT_SACK : 0) |
+        (open->window_scaled() ? TCPI_OPT_WSCALE : 0) | (open->ecn() ? TCPI_OPT_ECN : 0));
   }
   return {open->info(env()), state_number(open->state()), options};
 }

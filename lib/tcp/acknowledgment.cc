@@ -51,6 +51,8 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   if (tx.spurious.pending) find_spurious(seg, acked, env);
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
+    tx.used = 0;  // a recovery uses less
+    note_full_window(now);
   } else if (!of_syn && !is_marked(seg) &&
              (flight + 2 * smss_ >= congestion_.cwnd ||
               (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
@@ -299,6 +301,8 @@ void Tcb::arm_retransmission(Env& env) {
 void Tcb::restart_retransmission(Env& env) {
   arm_retransmission(env);
   if (!deadlines_.armed(Timer::kRetransmission)) return;
+  // What is about to go again has not waited since it first went.
+  if (transmission(env)->fast_recovery || snd_.una <= transmission(env)->recover) return;
   if (flight_size() + unsent(env) > (kRestartThreshold - 1) * smss_) return;
   const Instant sent = transmission(env)->log.sent_by(snd_.una, snd_.nxt, min_rtt());
   const Instant due = sent + retransmission_timeout_length(env);

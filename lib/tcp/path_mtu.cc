@@ -51,10 +51,10 @@ std::uint16_t Tcb::least_smss(const Config& config) const {
       std::max<std::uint32_t>(kMinMss, config.min_pmtu > headers_size ? config.min_pmtu - headers_size : 0));
 }
 
-// RFC 5927, 7.2: believed only if it quotes what is outstanding, and tells of less than what is sent now. That it can
+// RFC 5927, 4.1: believed only if it quotes what is outstanding, and tells of less than what is sent now. That it can
 // be min_pmtu and no less keeps who has guessed all that from much harm.
 bool Tcb::packet_too_big(SeqNum seq, std::uint32_t mtu, Env& env) {
-  const bool outstanding = transmission_ != kNone && snd_.una <= seq && seq < snd_.nxt;
+  const bool outstanding = has_transmission() && snd_.una <= seq && seq < snd_.nxt;
   if (!env.config.path_mtu_discovery || flag(kSynUnacked) || !outstanding) return false;
   settle_mtu_probe(env);
   MtuSearch& search = transmission(env)->mtu_search;
@@ -99,6 +99,8 @@ void Tcb::resend_as_smaller(SeqNum left, SeqNum right, Env& env) {
   if (!tx.scoreboard.has_hole(left, right)) return;
   begin_repair(env);
   tx.log.lose(left, right, snd_.una, snd_.nxt, tx.scoreboard);
+  tx.lowered_at = env.now;              // that some of it went for the second time is no reason to lower cwnd
+  tx.spurious.forward = Forward::kOff;  // why there was a time-out is known now (RFC 5682)
   if (!tx.fast_recovery) tx.recover = snd_.nxt - 1;
   tx.dup_acks = 0;
   tx.resend_now = true;

@@ -132,13 +132,18 @@ void Tcb::lower_again(Env& env) {
     tx.recover = snd_.nxt - 1;
     tx.fast_recovery = true;
     tx.spurious.forward = Forward::kOff;
+    // Slow start, which the time-out began, was going there, as far as there is something to send.
+    congestion_.cwnd = std::max(congestion_.cwnd, std::min(congestion_.ssthresh, flight_size()));
     ++env.counters.fast_retransmits;
   } else {
     congestion_.cwnd = congestion_.ssthresh;  // that is where PRR was going
   }
   tx.resend_now = true;
   tx.lowered_at = env.now;
+  // It is the same congestion: where CUBIC's plateau is, is known from its first loss (RFC 9438, 4.6 and 4.7).
+  const std::uint32_t w_max = congestion_.w_max;
   lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
+  if (manner_.control == CongestionControl::kCubic) congestion_.w_max = w_max;
   tx.prr.begin(pipe(env));
 }
 

@@ -83,9 +83,9 @@ struct Transmission {
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
   MarkedBytes marked_bytes;
   DeliveryRate delivery_rate;
-  SeqNum app_limited_to;  // what was sent before it was all there was to send, and cwnd had room for more
-  Instant release;        // with pacing: when the next segment is to go
-  Instant lowered_at = Instant::min();     // the last time that a loss lowered cwnd
+  SeqNum app_limited_to;                // what was sent before it was all there was to send, and cwnd had room for more
+  Instant release;                      // with pacing: when the next segment is to go
+  Instant lowered_at = Instant::min();  // the last time that a loss, or the path's MTU, lowered cwnd
   std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
   std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
   Rack rack;                               // while kRepairing

@@ -59,6 +59,7 @@ void Tcb::retransmission_timeout(Env& env) {
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
     if (tx.recover < snd_.una || tx.fast_recovery) {
       note_reduction(true, env);
+      if (tx.fast_recovery) congestion_.cwnd = congestion_.ssthresh;  // where the recovery was going
       lower_ssthresh(flight_size(), true, env);
     }
     tx.lowered_at = env.now;

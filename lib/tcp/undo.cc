@@ -86,8 +86,9 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   const std::uint32_t resumed = s.time_out ? flight_size() + std::min(acked, most) : s.prior_cwnd;
   // In NewReno's fast recovery cwnd counts what has left the network too (RFC 6582, 3.2).
   const std::uint32_t now = tx.fast_recovery ? 0 : congestion_.cwnd;
-  congestion_.cwnd = std::max(now, std::min(s.prior_cwnd, resumed));
-  congestion_.ssthresh = s.prior_ssthresh;
+  // SMSS may be larger now than it was then, and less than one segment in flight.
+  congestion_.cwnd = std::max<std::uint32_t>({now, std::min(s.prior_cwnd, resumed), smss_});
+  congestion_.ssthresh = std::max(s.prior_ssthresh, 2u * smss_);
   if (s.time_out) tx.adapt_rto_beyond = snd_.nxt;
   congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
   tx.stage = {};
