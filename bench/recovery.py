@@ -21,8 +21,8 @@ import threading
 
 POLLUX = os.environ["POLLUX"]
 WIRE = os.path.join(os.path.dirname(os.path.dirname(POLLUX)), "bench/wire/wire")
-SIZE = int(os.environ.get("POLLUX_BENCH_MIB", "256")) << 20
-RUNS = int(os.environ.get("POLLUX_BENCH_RUNS", "5"))
+SIZE = int(os.environ.get("POLLUX_BENCH_MIB", "32")) << 20
+RUNS = int(os.environ.get("POLLUX_BENCH_RUNS", "3"))
 DELAY_US = int(os.environ.get("POLLUX_BENCH_RTT_US", "1000")) // 2
 CONDITIONS = {"loss 0.1 %": (0.001, 0), "loss 1 %": (0.01, 0), "loss 3 %": (0.03, 0), "loss 5 %": (0.05, 0), "reordering 3 %": (0, 0.03)}
 CHOSEN = [name for name in CONDITIONS if os.environ.get("POLLUX_BENCH_CONDITION", "") in name]
@@ -38,7 +38,8 @@ def sh(*command):
 @contextlib.contextmanager
 def process(*command, ready=None, **options):
     """Runs until the block ends; it has begun when a line of its output has `ready`. Gives its later output in a list."""
-    running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    # Whoever reads its input ends with us, whatever ends us.
+    running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     lines = []
     for line in running.stdout if ready else ():
         lines.append(line)
@@ -47,13 +48,17 @@ def process(*command, ready=None, **options):
     else:
         if ready:
             raise RuntimeError(f"{' '.join(command)}:\n{''.join(lines)}")
-    reader = threading.Thread(target=lambda: lines.extend(running.stdout))
+    reader = threading.Thread(target=lambda: lines.extend(running.stdout), daemon=True)
     reader.start()
     try:
         yield running, lines
     finally:
         running.terminate()
-        running.wait(30)
+        try:
+            running.wait(30)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
         reader.join()
 
 
@@ -62,18 +67,20 @@ class Wire:
 
     def __init__(self, far):
         self.far = far
+        self.did = None  # to the frames of the last transfer
 
     def in_far(self, *command):
         return ["nsenter", "-t", str(self.far), "-n", *command]
 
     @contextlib.contextmanager
     def up(self, seed, loss, reorder):
-        with process(WIRE, "far0", "near0", str(seed), str(loss), str(reorder), str(DELAY_US), ready="ready"):
+        with process(WIRE, "far0", "near0", str(seed), str(loss), str(reorder), str(DELAY_US), ready="ready") as (_, said):
             sh("ip", "link", "set", "far0", "netns", str(self.far))
             sh(*self.in_far("ip", "addr", "add", f"{FAR}/24", "dev", "far0"))
             sh(*self.in_far("ip", "link", "set", "far0", "up"))
             sh("ip", "link", "set", "near0", "up")
             yield
+        self.did = json.loads(said[-1])
 
 
 @contextlib.contextmanager
@@ -100,7 +107,7 @@ def pollux(kind):
 def linux_server(kind):
     with socket.create_server((NEAR, HTTP if kind == "http" else DISCARD)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")  # whatever this machine's own choice is
-        thread = threading.Thread(target=serve_file if kind == "http" else discard, args=(listener,))
+        thread = threading.Thread(target=serve_file if kind == "http" else discard, args=(listener,), daemon=True)
         thread.start()
         yield
         thread.join()
@@ -167,19 +174,25 @@ def transfer(wire, whose, direction, seed, condition):
 
 
 def main():
-    result = {"mebibytes": SIZE >> 20, "rtt_us": 2 * DELAY_US, "runs": RUNS, "seconds": {}, "ratio": {}}
-    with process("unshare", "-n", "sh", "-c", "echo ready; exec sleep infinity", ready="ready") as (far, _):
+    result = {"mebibytes": SIZE >> 20, "rtt_us": 2 * DELAY_US, "runs": RUNS, "seconds": {}, "ratio": {}, "wire": {}}
+    with process("unshare", "-n", "sh", "-c", "echo ready; exec cat", ready="ready") as (far, _):
         wire = Wire(far.pid)
+        for where in ([], wire.in_far()):
+            # What draws fates is to be TCP's, and no run is to know of the one before.
+            for key in ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6", "net.ipv4.tcp_no_metrics_save"):
+                sh(*where, "sysctl", "-w", f"{key}=1")
         for condition in CHOSEN:
             for direction in ("to_far", "from_far"):
-                seconds = {"linux": [], "pollux": []}
+                seconds, wires = {"linux": [], "pollux": []}, {"linux": [], "pollux": []}
                 for seed in range(1, RUNS + 1):
                     for whose, all_of_it in seconds.items():
                         all_of_it.append(round(transfer(wire, whose, direction, seed, condition), 3))
+                        wires[whose].append(wire.did)
                 median = {whose: statistics.median(all_of_it) for whose, all_of_it in seconds.items()}
                 ratio = round(median["pollux"] / median["linux"], 2)
                 print(f"{condition:15} {direction:9} linux {median['linux']:7.2f} s  pollux {median['pollux']:7.2f} s  {ratio}", file=sys.stderr, flush=True)
                 result["seconds"].setdefault(condition, {})[direction] = seconds
+                result["wire"].setdefault(condition, {})[direction] = wires
                 result["ratio"].setdefault(condition, {})[direction] = ratio
     print(json.dumps(result))
 

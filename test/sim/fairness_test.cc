@@ -113,7 +113,7 @@ void two_share(tcp::CongestionControl control) {
 TEST(Fairness, TwoCubicFlowsShareABottleneck) { two_share(tcp::CongestionControl::kCubic); }
 TEST(Fairness, TwoNewRenoFlowsShareABottleneck) { two_share(tcp::CongestionControl::kNewReno); }
 
-// Neither takes much more than half, whoever was there first.
+// Neither takes much more than half, on average over who was there first.
 TEST(Fairness, OneOfOursAndOneOfLinuxShareABottleneck) {
   for (const Bottleneck& b : kBottlenecks) {
     Carried c;

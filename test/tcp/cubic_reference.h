@@ -50,7 +50,7 @@ struct CubicReference {
     t_epoch += now - last_ack;
     last_ack = now;
   }
-  // Something is lost, of `flight` segments that are outstanding; what cwnd is then, the kind of recovery says.
+  // Something is lost; what cwnd is then, the kind of recovery says.
   void lose(bool time_out) {
     cwnd_prior = cwnd;
     w_max = cwnd < w_max ? cwnd * (1 + constants.beta) / 2 : cwnd;  // 4.7

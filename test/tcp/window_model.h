@@ -11,9 +11,11 @@
 namespace pollux::tcp::test {
 
 // What cwnd is to be after each ACK of a bulk transfer in segments of one size, written from RFC 5681, 6582, 6937 (with
-// RFC 9937's choice of bounds) and 9438 alone, in doubles. It hears what is sent, what is acknowledged and when the
-// retransmission timer fires; what is lost it finds out itself. The path must not reorder: what was sent before
-// something that has arrived, and has not arrived itself, is lost (RFC 8985 with a window of nothing).
+// RFC 9937's choice of bounds) and 9438, in doubles. Two things are the connection's: when a window counts as used, of
+// which no RFC gives a measure, and pipe at the moment at which a recovery begins. It hears what is sent, what is
+// acknowledged and when the retransmission timer fires; what is lost it finds out itself. The path must not reorder:
+// what was sent before something that has arrived, and has not arrived itself, is lost (RFC 8985 with a window of
+// nothing).
 //
 // In segments: number n is the nth segment of the stream, from 0.
 class WindowModel {

@@ -220,7 +220,8 @@ TEST(Windows, OfCubicWithoutSackAreThoseOfTheModel) { follow({.cubic = true, .sa
 TEST(Windows, OfNewRenoWithSackAreThoseOfTheModel) { follow({.cubic = false, .sack = true}, {10ms, 50ms, 200ms}, 0); }
 // RFC 5681, 3.1 and 3.2; RFC 6582, 3.2.
 TEST(Windows, OfNewRenoAreThoseOfTheModel) { follow({.cubic = false, .sack = false}, {10ms, 50ms, 200ms}, 0); }
-// RFC 5681, 3.1, equation (4); RFC 9438, 4.8.
+// RFC 5681, 3.1, equation (4); RFC 9438, 4.8. Not at 200 ms: in a later recovery the model counts 13 segments as lost
+// there, the connection one, and which is right is not known.
 TEST(Windows, AfterATimeOutAreThoseOfTheModel) {
   for (const bool cubic : {false, true}) follow({.cubic = cubic, .sack = true}, {10ms, 50ms}, 200);
 }
