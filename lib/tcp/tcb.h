@@ -12,19 +12,16 @@
 #include "tcp/congestion.h"
 #include "tcp/counters.h"
 #include "tcp/deadlines.h"
-#include "tcp/delivery_rate.h"
+#include "tcp/exchange.h"
 #include "tcp/info.h"
 #include "tcp/ledger.h"
 #include "tcp/path_mtu.h"
-#include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/receive_queue.h"
 #include "tcp/rtt.h"
-#include "tcp/scoreboard.h"
-#include "tcp/send_buffer.h"
-#include "tcp/send_log.h"
 #include "tcp/spurious.h"
 #include "tcp/state.h"
+#include "tcp/transmission.h"
 #include "tcp/verdict.h"
 #include "time/instant.h"
 #include "time/timer_wheel.h"
@@ -33,132 +30,12 @@
 
 namespace pollux::tcp {
 
-// What a user call answers when it cannot be done; RFC 9293, 3.10 in its own words.
-enum class UserError : std::uint8_t {
-  kConnectionDoesNotExist,  // "connection does not exist"
-  kConnectionClosing,       // "connection closing": sending after CLOSE
-  kInsufficientResources,   // "insufficient resources"
-  kConnectionReset,         // "connection reset"
-};
-
-// Why a connection is over, as the application learns it (MUST-12).
-enum class Reason : std::uint8_t {
-  kNone,         // it is not
-  kFinished,     // both FINs sent, received and acknowledged
-  kReset,        // the peer's RST
-  kRefused,      // the peer's RST to our SYN, or ICMP port unreachable
-  kTimedOut,     // R2, user timeout or keep-alive
-  kUnreachable,  // ICMP host or net unreachable while opening; or the soft error behind a time-out
-  kAborted,      // our ABORT
-};
-
-// What only a connection with something to send, or unacknowledged, needs. Taken
-// from a slab when it begins and given back when all is acknowledged.
-struct Transmission {
-  // Not defaulted: `log` must not be filled with zeros first.
-  Transmission() {}  // NOLINT(modernize-use-equals-default)
-  SendBuffer buffer;
-  Scoreboard scoreboard;       // RFC 6675; empty where SACK was not negotiated
-  SeqNum recover;              // RFC 6582, "recover"; RFC 6675, RecoveryPoint
-  Stage stage;                 // of congestion avoidance
-  Prr prr;                     // in fast recovery, with SACK
-  Spurious spurious;           // whether the last reduction of cwnd was for nothing
-  SeqNum timed_seq;            // the segment whose round trip is being measured ends here
-  SeqNum up;                   // SND.UP: after the urgent text
-  SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
-  Millis stalled_since;        // when SND.UNA last moved, for R2
-  Millis resent_at;            // last retransmission
-  std::uint32_t ledger = 0;    // the TCB's, as long as this exists
-  std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
-  std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
-  std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
-  std::uint8_t dup_acks = 0;
-  bool timing = false;
-  bool fast_recovery = false;
-  bool resend_now = false;  // what is lost first goes once more, whatever cwnd says: fast retransmit
-  bool urgent = false;
-  bool sws_forced = false;  // the override time-out has passed: send what fits
-  bool app_waits = false;   // the application found the buffer full and wants to know of room
-  Instant timed_at;
-  SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
-  MarkedBytes marked_bytes;
-  DeliveryRate delivery_rate;
-  SeqNum app_limited_to;                // what was sent before it was all there was to send, and cwnd had room for more
-  Instant release;                      // with pacing: when the next segment is to go
-  Instant lowered_at = Instant::min();  // the last time that a loss, or the path's MTU, lowered cwnd
-  std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
-  std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
-  Rack rack;                               // while kRepairing
-  LossProbe probe;                         // RFC 8985, 7
-  MtuSearch mtu_search;                    // while SMSS is less than the handshake allows
-  SendLog log;                             // last: for most it ends within its first line
-};
-
-// The memory of a shard's connections beside their TCBs.
-struct Stores {
-  Slab<Transmission> transmissions;
-  SliceStore slices;
-  Slab<ReceiveQueue> queues;
-  Slab<HeldText> held;
-  Slab<SackedRange> sacked;
-  Slab<Ledger> ledgers{0};
-};
-
 // What a TCB borrows while a verb runs: the shard's, the same for all.
 struct Env {
   Instant now;
   const Config& config;
   Stores& stores;
   Counters& counters;
-};
-
-// What an OPEN brings along.
-struct Opening {
-  SeqNum iss;  // RFC 6528
-  std::uint32_t timestamp_offset = 0;
-  std::uint16_t mss = 536;  // what we can receive: MTU less IP and TCP headers (MUST-67)
-};
-
-// A segment that arrives, and the packet that it lies in. `fresh` comes back: text
-// that is in order and was not queued. The caller offers it to the application and
-// passes to keep() what the application left.
-struct Arrival {
-  const Segment& segment;
-  Packet& packet;
-  std::span<std::byte> fresh;
-};
-
-// A segment to be sent. Its text is `text_size` bytes that copy_text() fetches.
-struct Outgoing {
-  SeqNum seq;
-  SeqNum ack;
-  std::uint16_t wnd = 0;
-  std::uint16_t up = 0;
-  TcpFlags flags;
-  Ecn ecn = Ecn::kNotEct;
-  TcpOptions options;
-  std::uint32_t text_offset = 0;  // in the send buffer
-  std::uint32_t text_size = 0;
-  std::uint16_t segment_size = 0;  // of text; what the device is to cut it into. 0: it is one segment
-};
-
-// What the application is to be told; taken by poll_events.
-struct Events {
-  bool opened : 1 = false;      // the handshake is done
-  bool eof : 1 = false;         // the peer's FIN, and all text before it has been read
-  bool writable : 1 = false;    // room in the send buffer again
-  bool urgent : 1 = false;      // RCV.UP moved (MUST-32)
-  bool soft_error : 1 = false;  // R1 reached or an ICMP error that does not end the connection (MUST-47)
-  bool closed : 1 = false;      // the last event; see reason()
-  bool any() const { return opened || eof || writable || urgent || soft_error || closed; }
-};
-
-enum class IcmpError : std::uint8_t {
-  kPortUnreachable,
-  kProtocolUnreachable,
-  kHostUnreachable,
-  kNetUnreachable,
-  kOther
 };
 
 // RFC 9293, 3.3.1. SND.WND is kept unscaled (in bytes).

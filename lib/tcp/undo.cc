@@ -90,7 +90,8 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   congestion_.cwnd = std::max<std::uint32_t>({now, std::min(s.prior_cwnd, resumed), smss_});
   congestion_.ssthresh = std::max(s.prior_ssthresh, 2u * smss_);
   if (s.time_out) tx.adapt_rto_beyond = snd_.nxt;
-  congestion_.w_max = s.prior_w_max;  // RFC 9438, 4.9
+  // RFC 9438, 4.9. DCTCP's alpha, which stands there too, was measured since.
+  if (manner_.control == CongestionControl::kCubic) congestion_.w_max = s.prior_w_max;
   tx.stage = {};
   tx.spurious = {};
   tx.fast_recovery = false;

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/slab.h"
+#include "tcp/congestion.h"
+#include "tcp/delivery_rate.h"
+#include "tcp/ledger.h"
+#include "tcp/path_mtu.h"
+#include "tcp/prr.h"
+#include "tcp/rack.h"
+#include "tcp/receive_queue.h"
+#include "tcp/scoreboard.h"
+#include "tcp/send_buffer.h"
+#include "tcp/send_log.h"
+#include "tcp/spurious.h"
+#include "time/instant.h"
+#include "wire/seq_num.h"
+
+namespace pollux::tcp {
+
+// What only a connection with something to send, or unacknowledged, needs. Taken
+// from a slab when it begins and given back when all is acknowledged.
+struct Transmission {
+  // Not defaulted: `log` must not be filled with zeros first.
+  Transmission() {}  // NOLINT(modernize-use-equals-default)
+  SendBuffer buffer;
+  Scoreboard scoreboard;       // RFC 6675; empty where SACK was not negotiated
+  SeqNum recover;              // RFC 6582, "recover"; RFC 6675, RecoveryPoint
+  Stage stage;                 // of congestion avoidance
+  Prr prr;                     // in fast recovery, with SACK
+  Spurious spurious;           // whether the last reduction of cwnd was for nothing
+  SeqNum timed_seq;            // the segment whose round trip is being measured ends here
+  SeqNum up;                   // SND.UP: after the urgent text
+  SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
+  Millis stalled_since;        // when SND.UNA last moved, for R2
+  Millis resent_at;            // last retransmission
+  std::uint32_t ledger = 0;    // the TCB's, as long as this exists
+  std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
+  std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
+  std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
+  std::uint8_t dup_acks = 0;
+  bool timing = false;
+  bool fast_recovery = false;
+  bool resend_now = false;  // what is lost first goes once more, whatever cwnd says: fast retransmit
+  bool urgent = false;
+  bool sws_forced = false;  // the override time-out has passed: send what fits
+  bool app_waits = false;   // the application found the buffer full and wants to know of room
+  Instant timed_at;
+  SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
+  MarkedBytes marked_bytes;
+  DeliveryRate delivery_rate;
+  SeqNum app_limited_to;                // what was sent before it was all there was to send, and cwnd had room for more
+  Instant release;                      // with pacing: when the next segment is to go
+  Instant lowered_at = Instant::min();  // the last time that a loss, or the path's MTU, lowered cwnd
+  std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
+  std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
+  Rack rack;                               // while kRepairing
+  LossProbe probe;                         // RFC 8985, 7
+  MtuSearch mtu_search;                    // while SMSS is less than the handshake allows
+  SendLog log;                             // last: for most it ends within its first line
+};
+
+// The memory of a shard's connections beside their TCBs.
+struct Stores {
+  Slab<Transmission> transmissions;
+  SliceStore slices;
+  Slab<ReceiveQueue> queues;
+  Slab<HeldText> held;
+  Slab<SackedRange> sacked;
+  Slab<Ledger> ledgers{0};
+};
+
+}  // namespace pollux::tcp
