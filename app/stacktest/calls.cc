@@ -245,6 +245,10 @@ Calls::Outcome Calls::setsockopt(PendingCall& call) {
     if (value.kind != Kind::kLinger) Cursor::refuse(value.at, "expected {onoff=0 or 1, linger=seconds}");
     return outcome_of(stack_.set_linger(fd, {number(value.items[0]) != 0, static_cast<int>(number(value.items[1]))}));
   }
+  if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+    if (value.kind != Kind::kString) Cursor::refuse(value.at, "expected the name of a congestion control in quotes");
+    return outcome_of(stack_.set_congestion(fd, value.text));
+  }
   return outcome_of(stack_.set_option(fd, level, name, static_cast<int>(number(value))));
 }
 
@@ -264,6 +268,14 @@ Calls::Outcome Calls::getsockopt(PendingCall& call) {
     if (wanted.kind == Kind::kLinger) {
       check_value(wanted.items[0], linger->on ? 1 : 0, "onoff");
       check_value(wanted.items[1], linger->seconds, "linger");
+    }
+    return {};
+  }
+  if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+    const auto control = stack_.get_congestion(fd);
+    if (!control) return {-1, control.error(), false};
+    if (wanted.kind == Kind::kString && wanted.text != *control) {
+      complaint_ = fmt::format("the congestion control is {}, expected {}", *control, wanted.text);
     }
     return {};
   }

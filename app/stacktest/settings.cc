@@ -118,6 +118,9 @@ constexpr Sysctl kSysctls[] = {
      }},
     {"tcp_ecn",  // 2, to agree but not to ask, is the same as 1 where the peer opens
      [](Settings& s, const auto& v) { return s.stack.tcp.ecn = v[0] != 0, v[0] <= 2; }},
+    {"tcp_mtu_probing", [](Settings& s, const auto& v) { return s.stack.tcp.mtu_probing = v[0] != 0, v[0] <= 2; }},
+    {"mtu_expires",
+     [](Settings& s, const auto& v) { return s.stack.tcp.mtu_expires = std::chrono::seconds{v[0]}, v[0] <= 60'000; }},
     {"tcp_rmem",
      [](Settings& s, const auto& v) {
        if (v.size() != 3) return false;
@@ -211,7 +214,11 @@ Expected<void, std::string> apply_line(std::string_view line, Settings& s) {
     }
     return {};
   }
-  const bool harmless = name == "defaults.sh" || name.starts_with("sysctl_restore") || name == "tc" ||
+  if (name == "tc") {  // what paces on Linux is the queueing discipline
+    s.stack.tcp.pacing = std::find(words.begin(), words.end(), "fq") != words.end();
+    return {};
+  }
+  const bool harmless = name == "defaults.sh" || name.starts_with("sysctl_restore") ||
                         (name == "ip" && words.size() > 1 && words[1] == "tcp_metrics");
   if (harmless) return {};
   return unexpected(fmt::format("the command `{}` is not one that a test in virtual time can run", words[0]));

@@ -21,8 +21,9 @@ enum class Family : std::uint8_t { kIpv4, kIpv6 };
 // --debug, --verbose, --code_command, --code_format, --code_sockopt, --non_fatal (all is fatal).
 //
 // Shell commands: `sysctl` and set_sysctls.py set what Pollux has (tcp_timestamps, tcp_sack, tcp_window_scaling,
-// tcp_synack_retries, tcp_rfc1337, tcp_fin_timeout, tcp_invalid_ratelimit, tcp_tw_reuse, tcp_rmem, tcp_wmem);
-// defaults.sh, the script that restores, `ip tcp_metrics`, `tc` and the sysctls of what Pollux does not have or has
+// tcp_synack_retries, tcp_rfc1337, tcp_fin_timeout, tcp_invalid_ratelimit, tcp_tw_reuse, tcp_rmem, tcp_wmem, tcp_ecn,
+// tcp_mtu_probing, mtu_expires); `tc` with fq: connections are paced, as on Linux;
+// defaults.sh, the script that restores, `ip tcp_metrics` and the sysctls of what Pollux does not have or has
 // only in one way are left out. Anything else is an error: a script that needs it would not test what it says.
 struct Settings {
   std::optional<Family> only;  // --ip_version

@@ -23,17 +23,17 @@ constexpr std::int64_t kSiocAtmark = 0x8905;
 
 #define POLLUX_SYMBOL(name) \
   Symbol { #name, name }
-constexpr Symbol kErrors[] = {POLLUX_SYMBOL(EPERM),          POLLUX_SYMBOL(EINTR),        POLLUX_SYMBOL(EBADF),
-                              POLLUX_SYMBOL(EAGAIN),         POLLUX_SYMBOL(EFAULT),       POLLUX_SYMBOL(EINVAL),
-                              POLLUX_SYMBOL(EMFILE),         POLLUX_SYMBOL(EPIPE),        POLLUX_SYMBOL(ENOTSOCK),
-                              POLLUX_SYMBOL(EDESTADDRREQ),   POLLUX_SYMBOL(EMSGSIZE),     POLLUX_SYMBOL(ENOPROTOOPT),
-                              POLLUX_SYMBOL(EOPNOTSUPP),     POLLUX_SYMBOL(EAFNOSUPPORT), POLLUX_SYMBOL(EADDRINUSE),
-                              POLLUX_SYMBOL(EADDRNOTAVAIL),  POLLUX_SYMBOL(ENETUNREACH),  POLLUX_SYMBOL(ECONNABORTED),
-                              POLLUX_SYMBOL(ECONNRESET),     POLLUX_SYMBOL(ENOBUFS),      POLLUX_SYMBOL(EISCONN),
-                              POLLUX_SYMBOL(ENOTCONN),       POLLUX_SYMBOL(ETIMEDOUT),    POLLUX_SYMBOL(ECONNREFUSED),
-                              POLLUX_SYMBOL(EHOSTUNREACH),   POLLUX_SYMBOL(EALREADY),     POLLUX_SYMBOL(EINPROGRESS),
-                              POLLUX_SYMBOL(EPROTO),         POLLUX_SYMBOL(EMSGSIZE),     POLLUX_SYMBOL(ENOMEM),
-                              POLLUX_SYMBOL(EPROTONOSUPPORT)};
+constexpr Symbol kErrors[] = {POLLUX_SYMBOL(EPERM),         POLLUX_SYMBOL(EINTR),          POLLUX_SYMBOL(EBADF),
+                              POLLUX_SYMBOL(EAGAIN),        POLLUX_SYMBOL(EFAULT),         POLLUX_SYMBOL(EINVAL),
+                              POLLUX_SYMBOL(EMFILE),        POLLUX_SYMBOL(EPIPE),          POLLUX_SYMBOL(ENOTSOCK),
+                              POLLUX_SYMBOL(EDESTADDRREQ),  POLLUX_SYMBOL(EMSGSIZE),       POLLUX_SYMBOL(ENOPROTOOPT),
+                              POLLUX_SYMBOL(EOPNOTSUPP),    POLLUX_SYMBOL(EAFNOSUPPORT),   POLLUX_SYMBOL(EADDRINUSE),
+                              POLLUX_SYMBOL(EADDRNOTAVAIL), POLLUX_SYMBOL(ENETUNREACH),    POLLUX_SYMBOL(ECONNABORTED),
+                              POLLUX_SYMBOL(ECONNRESET),    POLLUX_SYMBOL(ENOBUFS),        POLLUX_SYMBOL(EISCONN),
+                              POLLUX_SYMBOL(ENOENT),        POLLUX_SYMBOL(ENOTCONN),       POLLUX_SYMBOL(ETIMEDOUT),
+                              POLLUX_SYMBOL(ECONNREFUSED),  POLLUX_SYMBOL(EHOSTUNREACH),   POLLUX_SYMBOL(EALREADY),
+                              POLLUX_SYMBOL(EINPROGRESS),   POLLUX_SYMBOL(EPROTO),         POLLUX_SYMBOL(EMSGSIZE),
+                              POLLUX_SYMBOL(ENOMEM),        POLLUX_SYMBOL(EPROTONOSUPPORT)};
 constexpr Symbol kSymbols[] = {POLLUX_SYMBOL(AF_INET),
                                POLLUX_SYMBOL(AF_INET6),
                                POLLUX_SYMBOL(SOCK_STREAM),

@@ -75,6 +75,15 @@ const OptionRow* find_option(const Socket& socket, int level, int name) {
   return row == std::end(kOptions) ? nullptr : row;
 }
 
+struct CongestionName {
+  std::string_view name;
+  tcp::CongestionControl control;
+};
+
+constexpr CongestionName kCongestionNames[] = {{"cubic", tcp::CongestionControl::kCubic},
+                                               {"dctcp", tcp::CongestionControl::kDctcp},
+                                               {"reno", tcp::CongestionControl::kNewReno}};
+
 std::uint8_t state_number(tcp::State state) {
   switch (state) {
     case tcp::State::kEstablished:
@@ -128,6 +137,23 @@ Result<int> Sockets::get_option(int fd, int level, int name) {
   const OptionRow* option = find_option(*socket, level, name);
   if (option == nullptr) return unexpected(ENOPROTOOPT);
   return option->get(*socket);
+}
+
+Result<void> Sockets::set_congestion(int fd, std::string_view name) {
+  Socket* socket = find(fd);
+  if (socket == nullptr) return unexpected(EBADF);
+  const auto* row = std::ranges::find(kCongestionNames, name, &CongestionName::name);
+  if (row == std::end(kCongestionNames)) return unexpected(ENOENT);
+  if (socket->kind != Socket::Kind::kFresh) return unexpected(EISCONN);
+  socket->options.congestion = row->control;
+  return {};
+}
+
+Result<std::string_view> Sockets::get_congestion(int fd) const {
+  const Socket* socket = find(fd);
+  if (socket == nullptr) return unexpected(EBADF);
+  const auto control = socket->options.congestion.value_or(shard_.core().config().tcp.congestion);
+  return std::ranges::find(kCongestionNames, control, &CongestionName::control)->name;
 }
 
 TcpInfo Sockets::info(const Socket& socket) const {

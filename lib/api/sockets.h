@@ -78,6 +78,8 @@ class Sockets {
   short poll(int fd) const;
   Result<void> set_option(int fd, int level, int name, int value);
   Result<int> get_option(int fd, int level, int name);
+  Result<void> set_congestion(int fd, std::string_view name);
+  Result<std::string_view> get_congestion(int fd) const;
 
   // The socket of a descriptor; null: EBADF.
   Socket* find(int fd);

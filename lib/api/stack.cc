@@ -53,6 +53,9 @@ Result<void> Stack::set_option(int fd, int level, int name, int value) {
 }
 Result<int> Stack::get_option(int fd, int level, int name) { return sockets_->get_option(fd, level, name); }
 
+Result<void> Stack::set_congestion(int fd, std::string_view name) { return sockets_->set_congestion(fd, name); }
+Result<std::string_view> Stack::get_congestion(int fd) const { return sockets_->get_congestion(fd); }
+
 Result<void> Stack::set_linger(int fd, const Linger& linger) {
   Socket* socket = sockets_->find(fd);
   if (socket == nullptr) return unexpected(EBADF);

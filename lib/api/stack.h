@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/expected.h"
@@ -127,6 +128,10 @@ class Stack {
   Result<void> set_option(int fd, int level, int name, int value);
   // The same, and SO_ERROR, which is forgotten once told; SO_SNDBUF, SO_RCVBUF (bytes, of every connection).
   Result<int> get_option(int fd, int level, int name);
+  // TCP_CONGESTION, by Linux's names: reno, cubic, dctcp. ENOENT: no such one; EISCONN: it is chosen when a connection
+  // begins. A listening socket's is inherited.
+  Result<void> set_congestion(int fd, std::string_view name);
+  Result<std::string_view> get_congestion(int fd) const;
   Result<void> set_linger(int fd, const Linger& linger);
   Result<Linger> get_linger(int fd) const;
 

@@ -41,6 +41,8 @@ TEST(ErrnoOfAll, ADescriptorThatIsNoneIsBad) {
     EXPECT_EQ(error_of(s.abort(fd)), EBADF);
     EXPECT_EQ(error_of(s.set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)), EBADF);
     EXPECT_EQ(error_of(s.get_option(fd, IPPROTO_TCP, TCP_NODELAY)), EBADF);
+    EXPECT_EQ(error_of(s.set_congestion(fd, "cubic")), EBADF);
+    EXPECT_EQ(error_of(s.get_congestion(fd)), EBADF);
     EXPECT_EQ(error_of(s.set_linger(fd, {})), EBADF);
     EXPECT_EQ(error_of(s.get_linger(fd)), EBADF);
     EXPECT_EQ(error_of(s.local_name(fd)), EBADF);
@@ -51,6 +53,18 @@ TEST(ErrnoOfAll, ADescriptorThatIsNoneIsBad) {
     EXPECT_EQ(error_of(s.urgent_ahead(fd)), EBADF);
     EXPECT_EQ(s.poll(fd), POLLNVAL);
   }
+}
+
+TEST(ErrnoOfSetCongestion, ANameThatIsKnownBeforeThereIsAConnection) {
+  TwoStacks two;
+  two.connect();
+  api::Stack& s = two.client;
+  const int fd = *s.open(AF_INET);
+  EXPECT_EQ(*s.get_congestion(fd), "cubic");
+  EXPECT_EQ(error_of(s.set_congestion(fd, "newreno")), ENOENT) << "Linux says reno";
+  EXPECT_TRUE(s.set_congestion(fd, "dctcp"));
+  EXPECT_EQ(*s.get_congestion(fd), "dctcp");
+  EXPECT_EQ(error_of(s.set_congestion(two.connected, "reno")), EISCONN);
 }
 
 TEST(ErrnoOfBind, OneNameForEachSocketAndOneSocketForEachName) {
