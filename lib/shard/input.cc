@@ -134,6 +134,11 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
   if (HalfOpenTable::is_one(value)) return arrive_half_open(i, value, packet);
 
   tcp::Tcb& tcb = tcbs_[value];
+  // Over since earlier in this burst, and still in the ready list.
+  if (tcb.state() == tcp::State::kClosed && !tcb.wants_to_transmit()) {
+    give_up_key(value);
+    return arrive_for_nobody(i, packet);
+  }
   const SeqNum una = tcb.snd().una;
   tcp::Arrival arrival{frame.segment, packet, {}};
   const tcp::Verdict verdict = tcb.segment_arrives(arrival, env_);

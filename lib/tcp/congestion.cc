@@ -85,7 +85,7 @@ void Congestion::grow(CongestionControl control, Stage& stage, const Acked& acke
     more = std::min(acked.bytes, acked.l * acked.smss);
     if (control == CongestionControl::kCubic && in_first_slow_start()) {
       more = stage.hystart.take_ack(acked.ack, acked.nxt, acked.rtt_us, more);
-      if (stage.hystart.is_over()) ssthresh = cwnd + more;
+      if (stage.hystart.is_over()) ssthresh = std::max(cwnd + more, 2 * acked.smss);
     }
   } else {
     switch (control) {

@@ -253,6 +253,7 @@ void Tcb::end(Reason reason, Env& env) {
   enter(State::kClosed, env);
   deadlines_.clear_all();
   marks_ = {};
+  may_transmit_ = false;
   if (!told) reason_ = reason;
   drop_transmission(env);
   if (!both_closed || (reason != Reason::kFinished && reason != Reason::kReset)) {

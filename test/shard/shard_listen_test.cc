@@ -61,6 +61,31 @@ TEST_P(ShardListen, FinThatCompletesTheHandshakeIsEof) {
   EXPECT_EQ(world.in_state(tcp::State::kCloseWait), 1u);
 }
 
+// A connection that is over has no say in what comes for the next one, though its core has not seen to it since.
+TEST_P(ShardListen, ASynInOneBurstWithTheLastAckOpensTheNextConnection) {
+  TestShard world{given()};
+  world.listen();
+  Peer peer{world};
+  ASSERT_TRUE(peer.opens());
+  peer.sends(kFin | kAck);
+  world.expect("A");
+  ASSERT_TRUE(world.shard.with(peer.id, world.now, [](Conn conn) {
+    EXPECT_TRUE(conn.send(std::as_bytes(std::span{std::string_view{"text"}})));
+    conn.close();
+  }));
+  world.turn();
+  const Sent end = world.expect("FA");
+  TestTcp some = peer.segment(kAck);
+  some.ack = end.segment().seq.value() + 2;
+  TestTcp all = peer.segment(kAck);
+  all.ack = end.segment().seq.value() + end.segment().len();
+  TestTcp next = peer.segment(kSyn);
+  next.seq += 1'000'000;
+  world.receive({world.frame(some), world.frame(all), world.frame(next)});
+  EXPECT_EQ(world.expect("SA").segment().ack.value(), next.seq + 1);
+  EXPECT_EQ(world.connections(), 0u);
+}
+
 // HS-09: with the same ISS, and no second connection.
 TEST_P(ShardListen, SynAgainIsAnsweredWithTheSameSynAck) {
   TestShard world{given()};

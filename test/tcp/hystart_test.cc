@@ -110,6 +110,24 @@ TEST(HyStart, CubicGoesOnToCongestionAvoidance) {  // RFC 9438, 4.10, HyStart++;
   }
 }
 
+// RFC 5681, equation (4): ssthresh is never less than two segments; cwnd may be, after a SYN that was lost.
+TEST(HyStart, LeavesAThresholdOfTwoSegments) {
+  Congestion c{.cwnd = kSegment};
+  Stage stage;
+  SeqNum una{1};
+  for (std::uint32_t round = 0; round < 12 && c.in_first_slow_start(); ++round) {
+    const SeqNum nxt = una + 100;
+    for (std::uint32_t i = 1; i <= 10; ++i) {
+      c.grow(
+          CongestionControl::kCubic, stage,
+          {.bytes = 10, .smss = kSegment, .ack = una + i * 10, .nxt = nxt + i * 10, .rtt_us = 20'000 + 10'000 * round});
+    }
+    una = nxt;
+  }
+  EXPECT_LT(c.cwnd, 2 * kSegment);
+  EXPECT_EQ(c.ssthresh, 2 * kSegment);
+}
+
 TEST(HyStart, AfterALossSlowStartIsAsItWas) {  // RFC 9406, 4.2: only in the first
   Congestion c{.cwnd = 10 * kSegment, .ssthresh = 1000 * kSegment};
   Stage stage;
