@@ -116,10 +116,12 @@ struct StagedMbufs {
   std::array<rte_mbuf*, kRoom> mbufs;
 
   void add(rte_mbuf* mbuf) { mbufs[count++] = mbuf; }
-  // A copy, so that no two cores have the same bytes; none where there is no memory.
-  void add_copy(rte_mbuf* mbuf) {
+  // A copy, so that no two cores have the same bytes. False: there is no memory for it.
+  bool add_copy(rte_mbuf* mbuf) {
     rte_mbuf* copy = rte_pktmbuf_copy(mbuf, mbuf->pool, 0, UINT32_MAX);
-    if (copy != nullptr) add(copy);
+    if (copy == nullptr) return false;
+    add(copy);
+    return true;
   }
   // Into `ring`; how many it had no room for (those are freed).
   unsigned push(rte_ring* ring) {
@@ -134,7 +136,7 @@ struct Lane {
   rte_ring* to_stack = nullptr;
   rte_ring* from_stack = nullptr;
   std::uint64_t received = 0;
-  std::uint64_t rx_dropped = 0;  // its ring was full: this stack core is too slow
+  std::uint64_t rx_dropped = 0;  // its ring was full: this stack core is too slow; or no memory for its copy
 };
 
 // What a core does that only moves mbufs between one queue of a port and the stack
@@ -163,7 +165,9 @@ class PortCore {
     for (std::uint16_t i = 0; i < n; ++i) {
       const unsigned owner = owner_of(first_segment(*mbufs[i]));
       if (owner == kEveryCore) [[unlikely]] {
-        for (std::size_t lane = 1; lane < staged_.size(); ++lane) staged_[lane].add_copy(mbufs[i]);
+        for (std::size_t lane = 1; lane < staged_.size(); ++lane) {
+          if (!staged_[lane].add_copy(mbufs[i])) ++lanes_[lane].rx_dropped;
+        }
         staged_[0].add(mbufs[i]);
       } else {
         staged_[owner].add(mbufs[i]);
@@ -209,7 +213,7 @@ struct SteeringWire {
   unsigned self = 0;
   std::vector<rte_ring*> inboxes;  // of every core, ours too; many producers, one consumer
   std::uint64_t resteered = 0;     // packets passed on
-  std::uint64_t lost = 0;          // ... that found the inbox full
+  std::uint64_t lost = 0;          // ... that found the inbox full, or no memory for a copy
   std::vector<StagedMbufs> staged = std::vector<StagedMbufs>(inboxes.size());
 
   std::uint16_t receive(rte_mbuf** mbufs, std::uint16_t n) {
@@ -241,7 +245,7 @@ struct SteeringWire {
 
   void share(rte_mbuf* mbuf) {
     for (unsigned core = 0; core < staged.size(); ++core) {
-      if (core != self) staged[core].add_copy(mbuf);
+      if (core != self && !staged[core].add_copy(mbuf)) ++lost;
     }
   }
   void hand_over() {
