@@ -1,6 +1,7 @@
 // What segments of a hostile peer cost, beside ordinary ones in turns: from the frame to the end of SEGMENT ARRIVES, by
-// way of the flow table. Exits with 1 when a budget is exceeded.
+// way of the flow table. Exits with 1 when a budget is exceeded, or when something else was measured than was meant.
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <vector>
@@ -21,7 +22,12 @@ constexpr int kBatches = 400;
 constexpr std::uint32_t kCraftedSacks = 1'000'000;
 constexpr std::uint32_t kManyRanges = 256;
 
-bool over_budget = false;
+bool failed = false;
+
+void fail(const char* why) {
+  failed = true;
+  std::fprintf(stderr, "hostile_segments: %s\n", why);
+}
 
 // A connection that gets its segments as frames.
 class Victim : public Connection {
@@ -51,16 +57,22 @@ class Victim : public Connection {
       frames_.push_back(frame);
     }
   }
-  // Ticks for each of the frames.
+  // Ticks for each of the frames; all of them must reach the connection.
   double arrive_all() {
     const std::uint64_t start = cycles();
     for (Frame& frame : frames_) {
       if (parse_frame({frame.bytes.data(), frame.size}, policy_, ChecksumWord::kUnknown, ChecksumWord::kUnknown,
-                      parsed_) != WireDrop::kNone)
+                      parsed_) != WireDrop::kNone) {
+        fail("a frame was dropped");
         continue;
+      }
       const std::uint32_t found =
           table_.find(table_.hash(parsed_.key), [&](std::uint32_t i) { return i == 0 && tcb.key() == parsed_.key; });
-      if (found == 0) benchmark::DoNotOptimize(arrive(parsed_.segment));
+      if (found == 0) {
+        benchmark::DoNotOptimize(arrive(parsed_.segment));
+      } else {
+        fail("a frame found no connection");
+      }
     }
     return static_cast<double>(cycles() - start) / static_cast<double>(frames_.size());
   }
@@ -84,14 +96,20 @@ class Victim : public Connection {
   ParsedFrame parsed_;
 };
 
+double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 void judge(benchmark::State& state, std::vector<double>& ordinary, std::vector<double>& hostile, double budget) {
-  const double base = *std::min_element(ordinary.begin(), ordinary.end());
-  const double cost = *std::min_element(hostile.begin(), hostile.end());
-  state.counters["ordinary_min"] = base;
-  state.counters["hostile_min"] = cost;
+  const double base = median(ordinary);
+  const double cost = median(hostile);
+  state.counters["ordinary_median"] = base;
+  state.counters["hostile_median"] = cost;
   state.counters["ratio"] = cost / base;
   if (cost <= budget * base) return;
-  over_budget = true;
+  failed = true;
   std::fprintf(stderr, "%.0f ticks, %.1f times the %.0f of an ordinary one; %.0f times are allowed\n", cost,
                cost / base, base, budget);
 }
@@ -106,7 +124,7 @@ void crafted_sacks(benchmark::State& state) {
     v->open_window();
     static_cast<void>(v->tcb.send_reference(v->text, v->env));
     v->drain();
-    if (v->tcb.flight_size() != kInFlight) return state.SkipWithError("not all was sent at once");
+    if (v->tcb.flight_size() != kInFlight) return fail("not all was sent at once");
   }
   Random random{1};
   std::vector<Segment> segments(kSegments);
@@ -133,7 +151,7 @@ void crafted_sacks(benchmark::State& state) {
     victim.write(segments);
     hostile.push_back(victim.arrive_all());
     victim.drain();
-    if (victim.stores.sacked.size() > tcp::Scoreboard::kMaxRanges) state.SkipWithError("memory grows");
+    if (victim.stores.sacked.size() > tcp::Scoreboard::kMaxRanges) fail("memory grows");
   }
   state.counters["ranges"] = victim.stores.sacked.size();
   judge(state, ordinary, hostile, kSackBudget);
@@ -185,5 +203,5 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
-  return pollux::bench::over_budget ? 1 : 0;
+  return pollux::bench::failed ? 1 : 0;
 }

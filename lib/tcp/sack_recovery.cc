@@ -85,7 +85,8 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   std::uint32_t news = 0;
   for (const SackBlock& block : seg.options.sack.all()) {
-    if (!is_possible(block)) continue;
+    // Two of three blocks say what earlier ones said, and from a hostile peer more do that there is no room for.
+    if (!is_possible(block) || !tx.scoreboard.is_news(env.stores.sacked, block.left, block.right)) continue;
     note_delivered(block.left, block.right, std::nullopt, env);
     const std::uint32_t lost = tx.log.lost_in(block.left, block.right, snd_.nxt, tx.scoreboard);
     const std::uint32_t added = tx.scoreboard.add(env.stores.sacked, block.left, block.right);

@@ -17,7 +17,7 @@ std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum righ
   auto first = ranges_.upper_bound(left, ByLeft{});
   if (first != ranges_.begin() && std::prev(first)->right >= left) --first;
   if (first == ranges_.end() || right < first->left) {  // it touches none
-    if (ranges() >= kMaxRanges || (store.crowded() && !empty())) return 0;
+    if (!has_room(store)) return 0;
     const std::uint32_t index = store.alloc(left, right);
     if (index == Slab<SackedRange>::kNone) return 0;
     ranges_.insert_before(first, store[index]);
@@ -34,6 +34,17 @@ std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum righ
   }
   sacked_ += size_of(*first);
   return sacked_ - before;
+}
+
+bool Scoreboard::is_news(const Slab<SackedRange>& store, SeqNum left, SeqNum right) const {
+  const auto behind = ranges_.upper_bound(left, ByLeft{});
+  if (behind != ranges_.begin() && std::prev(behind)->right >= left) return std::prev(behind)->right < right;
+  const bool touches = behind != ranges_.end() && behind->left <= right;
+  return touches || has_room(store);
+}
+
+bool Scoreboard::has_room(const Slab<SackedRange>& store) const {
+  return ranges() < kMaxRanges && (empty() || !store.crowded());
 }
 
 void Scoreboard::advance(Slab<SackedRange>& store, SeqNum una) {

@@ -31,6 +31,8 @@ class Scoreboard {
   // of its numbers are news. 0 as well if there is no room for another range; the store's
   // last eighth is for those that hold nothing yet. O(log n) amortised.
   std::uint32_t add(Slab<SackedRange>& store, SeqNum left, SeqNum right);
+  // Whether add() would have news of it. O(log n).
+  bool is_news(const Slab<SackedRange>& store, SeqNum left, SeqNum right) const;
 
   // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
   // acknowledged it. O(log n) amortised.
@@ -72,6 +74,8 @@ class Scoreboard {
       SackedRange, boost::intrusive::compare<ByLeft>,
       boost::intrusive::member_hook<SackedRange, decltype(SackedRange::hook), &SackedRange::hook>>;
 
+  // For a range that touches none.
+  bool has_room(const Slab<SackedRange>& store) const;
   // The range that holds `seq` or, if none does, the first behind it.
   Ranges::const_iterator at_or_behind(SeqNum seq) const;
   Ranges::iterator forget(Slab<SackedRange>& store, Ranges::iterator range);

@@ -52,7 +52,9 @@ class Sender {
       const auto left = 1 + static_cast<std::uint32_t>(random_.below(Bitmap::kSize - 1));
       const auto size = 1 + static_cast<std::uint32_t>(random_.below(longest));
       const std::uint32_t right = std::min(left + size, Bitmap::kSize);
-      if (board_.add(store_, una_ + left, una_ + right) != bitmap_.set(left, right)) return false;
+      const std::uint32_t news = bitmap_.set(left, right);
+      if (board_.is_news(store_, una_ + left, una_ + right) != (news > 0)) return false;
+      if (board_.add(store_, una_ + left, una_ + right) != news) return false;
     }
     return same() && same_answers(static_cast<std::uint32_t>(random_.below(Bitmap::kSize)));
   }
