@@ -337,8 +337,9 @@ ShardCore::Touched ShardCore::arrive_icmp(const ParsedFrame& frame) {
     const SeqNum seq = message->quoted->seq;
     if (!HalfOpenTable::is_one(value)) {
       tcp::Tcb& tcb = tcbs_[value];
-      believed = message->kind == IcmpKind::kPacketTooBig ? tcb.packet_too_big(seq, message->mtu, env_)
-                                                          : tcb.icmp_error(error, seq, env_);
+      believed = message->kind == IcmpKind::kPacketTooBig
+                     ? tcb.packet_too_big(seq, message->mtu, message->quoted->size, env_)
+                     : tcb.icmp_error(error, seq, env_);
     } else if (error != tcp::IcmpError::kOther) {
       believed = icmp_for_half_open(value, seq, flows_.hash(message->quoted->key));
     }

@@ -41,11 +41,14 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
-  const bool of_syn = flag(kSynUnacked);
+  const bool used = !flag(kSynUnacked) && (flight + 2 * smss_ >= congestion_.cwnd ||
+                                           (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd));
   const Millis now = Millis::floor(env.now);
   // Most ACKs lie in the midst of what is being timed, and measure nothing.
-  if (tx.timing ? tx.timed_seq <= seg.ack : back_off_ > 0 || flag(kRepairing)) measure_rtt(seg, env);
+  const bool timed = tx.timing && tx.timed_seq <= seg.ack;
+  if (timed || (!tx.timing && (back_off_ > 0 || flag(kRepairing)))) measure_rtt(seg, env);
   advance_una(seg.ack, env);
+  if (timed) tx.delivery_rate.acknowledged(seg.ack, tx.scoreboard.sacked(), env.now, min_rtt());
   tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.spurious.pending) find_spurious(seg, acked, env);
@@ -53,20 +56,8 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
     leave_or_continue_recovery(acked, env);
     tx.used = 0;  // a recovery uses less
     note_full_window(now);
-  } else if (!of_syn && !is_marked(seg) &&
-             (flight + 2 * smss_ >= congestion_.cwnd ||
-              (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd))) {
-    // Only a window that is used may grow. RFC 3465, 2.3: more slowly until what a time-out found is acknowledged.
-    congestion_.grow(manner_.control, tx.stage,
-                     {.bytes = acked,
-                      .smss = smss_,
-                      .l = snd_.una <= tx.recover ? Congestion::kLAfterTimeout : Congestion::kL,
-                      .now = now,
-                      .srtt = rtt_.srtt(),
-                      .ack = seg.ack,
-                      .nxt = snd_.nxt,
-                      .rtt_us = round_trip_us(seg.ack, env),
-                      .rate = &tx.delivery_rate.last()});
+  } else if (used) {  // and only then may it grow
+    if (!is_marked(seg)) grow(seg, acked, env);
     tx.used = 0;
     note_full_window(now);
   } else {
@@ -79,6 +70,21 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   }
   may_transmit_ = true;
   end_transmission_if_idle(env);
+}
+
+// Outside of recovery. RFC 3465, 2.3: more slowly until what a time-out found is acknowledged.
+void Tcb::grow(const Segment& seg, std::uint32_t acked, Env& env) {
+  Transmission& tx = *transmission(env);
+  congestion_.grow(manner_.control, tx.stage,
+                   {.bytes = acked,
+                    .smss = smss_,
+                    .l = has_answered_loss(tx) ? Congestion::kLAfterTimeout : Congestion::kL,
+                    .now = Millis::floor(env.now),
+                    .srtt = rtt_.srtt(),
+                    .ack = seg.ack,
+                    .nxt = snd_.nxt,
+                    .rtt_us = round_trip_us(seg.ack, env),
+                    .rate = &tx.delivery_rate.last()});
 }
 
 // RFC 2861, as Linux has it: what is not used of cwnd for a whole RTO, because application or peer do not want it, says
@@ -139,7 +145,6 @@ void Tcb::measure_rtt(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.timing) {
     tx.timing = false;
-    tx.delivery_rate.acknowledged(seg.ack, tx.scoreboard.sacked(), env.now, min_rtt());
     return note_round_trip(env.now - tx.timed_at, seg, env);
   }
   if (!flag(kTimestamps) || !seg.options.ts) return;
@@ -156,18 +161,19 @@ void Tcb::note_round_trip(Duration rtt, const Segment& seg, Env& env) {
   reordering_.probe_unmeasured = false;
   Transmission& tx = *transmission(env);
   if (tx.adapt_rto_beyond && *tx.adapt_rto_beyond < seg.ack) {
-    rtt_.sample_after_spurious_time_out(rtt);
+    rtt_.distrust();
     tx.adapt_rto_beyond.reset();
-  } else {
-    rtt_.sample(rtt);
   }
+  rtt_.sample(rtt);
   const auto us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rtt / 1us, 1, UINT32_MAX));
   min_rtt_us_ = min_rtt_us_ == 0 ? us : std::min(min_rtt_us_, us);
 }
 
-// For HyStart++, of the last that `ack` acknowledges: of each ACK, and so only where it is wanted.
+// For HyStart++, of the last that `ack` acknowledges: of each ACK, and so only where it is wanted. A run's time is that
+// of its first segment, so that this is up to a sixteenth of a round trip too long (SendLog); RttThresh is an eighth.
 std::uint32_t Tcb::round_trip_us(SeqNum ack, const Env& env) const {
-  if (!congestion_.in_first_slow_start() || flag(kRepairing)) return HyStart::kNone;
+  if (manner_.control != CongestionControl::kCubic || !congestion_.in_first_slow_start() || flag(kRepairing))
+    return HyStart::kNone;
   const SendLog::Run* run = transmission(env)->log.run_of(ack - 1);
   if (run == nullptr || run->again) return HyStart::kNone;
   return static_cast<std::uint32_t>(std::min<std::int64_t>((env.now - run->at) / 1us, HyStart::kNone - 1));
@@ -208,11 +214,15 @@ void Tcb::duplicate_ack(Env& env) {
 }
 
 // Something was lost; cwnd is the caller's. Where a mark of the same window lowered it already, that was the answer to
-// both (RFC 3168, 6.1.2), but of DCTCP, whose answer to a mark may be small (RFC 8257, 3.5).
+// both (RFC 3168, 6.1.2). DCTCP's may have been a small one: then the answer is as if there had been no mark, so that
+// both are no more than one reduction either (RFC 8257, 3.5).
 void Tcb::lower_ssthresh(std::uint32_t flight, bool time_out, Env& env) {
   Transmission& tx = *transmission(env);
-  const bool answered = !time_out && snd_.una < tx.marked_to && manner_.control != CongestionControl::kDctcp;
-  if (!answered) congestion_.reduce(manner_.control, tx.stage, flight, smss_, time_out);
+  const bool dctcp = manner_.control == CongestionControl::kDctcp;
+  const bool answered = !time_out && snd_.una < tx.marked_to;
+  if (answered && dctcp) flight = std::max(flight, tx.stage.cwnd_prior);
+  if (!answered || dctcp) congestion_.reduce(manner_.control, tx.stage, flight, smss_, time_out);
+  tx.recut = false;
   manner_.cwr = manner_.ecn;
 }
 

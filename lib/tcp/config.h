@@ -10,7 +10,10 @@ namespace pollux::tcp {
 enum class CongestionControl : std::uint8_t {
   kNewReno,  // RFC 5681 and 6582
   kCubic,    // RFC 9438, with HyStart++ (RFC 9406)
-  kDctcp,    // RFC 8257; asks for ECN, and without it is NewReno
+  // RFC 8257; asks for ECN, and without it is NewReno. As receiver it has one ACK for a burst of the device, which
+  // echoes a mark if there was one in it: then all that it acknowledges counts as marked (3.2 would have an ACK for
+  // each run).
+  kDctcp,
 };
 
 // What a SYN without the MSS option offers (MUST-15); bytes.

@@ -121,24 +121,25 @@ void Congestion::reduce(CongestionControl control, Stage& stage, std::uint32_t f
 
 void Congestion::reduce_for_mark(CongestionControl control, Stage& stage, std::uint32_t flight, std::uint32_t smss) {
   if (control != CongestionControl::kDctcp) return reduce(control, stage, flight, smss, false);
-  stage = {.cwnd_prior = cwnd};
+  stage = {.cwnd_prior = flight};  // as reduce() has it, should something be lost too
   ssthresh = std::max(static_cast<std::uint32_t>(cwnd * (1 - alpha() / 2)), 2 * smss);  // RFC 8257, 3.4
 }
 
 void Congestion::estimate_alpha(MarkedBytes& window, std::uint32_t bytes, bool marked, SeqNum ack, SeqNum nxt) {
   window.acked += bytes;
   if (marked) window.marked += bytes;
-  if (ack <= window.window_end) return;
+  // With all acknowledged it is over as well: what comes next may be long in coming, and this is forgotten then.
+  if (ack <= window.window_end && ack != nxt) return;
   const double m = window.acked == 0 ? 0 : static_cast<double>(window.marked) / window.acked;
   const double estimate = alpha() * (1 - kG) + kG * m;
   w_max = static_cast<std::uint32_t>((1 - estimate) * kAlphaUnit);
   window = {.window_end = nxt};
 }
 
-std::uint64_t Congestion::pacing_rate(Duration srtt) const {
+std::uint64_t Congestion::pacing_rate(Duration srtt, std::uint32_t flight) const {
   if (srtt <= Duration{}) return 0;
   const std::uint64_t percent = cwnd < ssthresh / 2 ? 200 : 120;
-  return cwnd * percent * 10'000'000 / static_cast<std::uint64_t>(srtt.count());
+  return std::max(cwnd, flight) * percent * 10'000'000 / static_cast<std::uint64_t>(srtt.count());
 }
 
 }  // namespace pollux::tcp

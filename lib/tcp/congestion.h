@@ -36,19 +36,19 @@ struct MarkedBytes {
 // What congestion avoidance must know of the stage that it is in: since the last reduction, or since something
 // began to be outstanding. Goes with the Transmission.
 struct Stage {
-  std::uint32_t acked = 0;  // NewReno: bytes acknowledged since cwnd last grew
-  bool begun = false;       // CUBIC: what follows means something
-  bool time_out = false;    // the stage follows a time-out (RFC 9438, 4.8)
-  Millis epoch_start{};     // t = 0; moved on by times in which the window was not used (RFC 9438, 5.8)
-  Millis last_ack{};        // the last acknowledgment
-  std::uint32_t w_max = 0;  // bytes; the plateau of this stage
-  double k = 0;             // seconds from t = 0 to the plateau
-  double w_now = 0;         // bytes; W_cubic(t) at last_ack
-  double w_next = 0;        // bytes; W_cubic(t + RTT) then
-  double w_est = 0;         // bytes; what Reno would have
-  double credit = 0;        // growth of less than a byte
-  std::uint32_t cwnd_prior = 0;
-  HyStart hystart{};  // CUBIC, in the first slow start
+  std::uint32_t acked = 0;       // NewReno: bytes acknowledged since cwnd last grew
+  bool begun = false;            // CUBIC: what follows means something
+  bool time_out = false;         // the stage follows a time-out (RFC 9438, 4.8)
+  Millis epoch_start{};          // t = 0; moved on by times in which the window was not used (RFC 9438, 5.8)
+  Millis last_ack{};             // the last acknowledgment
+  std::uint32_t w_max = 0;       // bytes; the plateau of this stage
+  double k = 0;                  // seconds from t = 0 to the plateau
+  double w_now = 0;              // bytes; W_cubic(t) at last_ack
+  double w_next = 0;             // bytes; W_cubic(t + RTT) then
+  double w_est = 0;              // bytes; what Reno would have
+  double credit = 0;             // growth of less than a byte
+  std::uint32_t cwnd_prior = 0;  // bytes; CUBIC: cwnd before the reduction. DCTCP: what was in flight at a mark
+  HyStart hystart{};             // CUBIC, in the first slow start
 };
 
 // cwnd and ssthresh of RFC 5681, in bytes, and the one number more that has to survive while nothing is outstanding.
@@ -77,8 +77,8 @@ struct Congestion {
   void remember() { ssthresh = std::max(ssthresh, cwnd - cwnd / 4); }
   // Bytes a second to send at where a connection is paced; 0: no round trip is known. That is what cwnd allows, and
   // more, or pacing would limit before cwnd does: as Linux, twice as much while cwnd doubles each round trip, and else
-  // a fifth more.
-  std::uint64_t pacing_rate(Duration srtt) const;
+  // a fifth more; and of `flight` where cwnd was lowered below what is outstanding.
+  std::uint64_t pacing_rate(Duration srtt, std::uint32_t flight) const;
 
   // Slow start is the same for all; what they do in congestion avoidance is in congestion.cc.
   void grow(CongestionControl control, Stage& stage, const Acked& acked);

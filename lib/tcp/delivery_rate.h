@@ -44,13 +44,14 @@ class DeliveryRate {
     app_limited_ = d.app_limited;
   }
   void note_delivered(Instant now) { delivered_at_ = now; }
-  // That segment is acknowledged. An interval shorter than the shortest round trip shows ACKs that came together, and
-  // says nothing (3.3).
+  // That segment is acknowledged, and SND.UNA is `ack` now. An interval shorter than the shortest round trip shows ACKs
+  // that came together, and says nothing (3.3).
   void acknowledged(SeqNum ack, std::uint32_t sacked, Instant now, Duration min_rtt) {
     if (!sampling_) return;
     sampling_ = false;
     const Duration interval = std::max(send_elapsed_, now - delivered_before_);
-    const std::uint32_t delivered = distance(una_, ack) + sacked - std::min(sacked, sacked_);
+    const std::uint32_t known = distance(una_, ack) + sacked;  // in it what was SACKed already
+    const std::uint32_t delivered = known - std::min(known, sacked_);
     if (interval < min_rtt || interval <= Duration{}) return;
     const RateSample sample{.delivered = delivered, .interval = interval, .app_limited = app_limited_};
     if (!sample.app_limited || last_.rate() <= sample.rate()) last_ = sample;

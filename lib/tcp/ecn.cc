@@ -7,6 +7,14 @@
 
 namespace pollux::tcp {
 
+// A SYN, or SYN-ACK, of the peer's. RFC 3168, 6.1.1: what we send is ECN-capable only if neither side ever said that it
+// is not willing. If it was we alone, because our SYN was lost once (6.1.1.1), then the peer may have had the first and
+// send what is; and its marks "MUST" be heeded.
+void Tcb::take_ecn_setup(const Segment& syn) {
+  manner_.heeds = manner_.heeds && syn.is_ecn_setup();
+  manner_.ecn = manner_.ecn && manner_.heeds;
+}
+
 // Text came that lies in the window; of other text no mark is believed (RFC 3168, 6.1.5).
 void Tcb::take_mark(const Segment& seg, Env& env) {
   const bool marked = seg.ecn == Ecn::kCe;
@@ -17,7 +25,7 @@ void Tcb::take_mark(const Segment& seg, Env& env) {
   }
   // RFC 8257, 3.2: where marks begin or end the ACK does not wait. That of a burst echoes a mark if there was one in
   // it.
-  const bool first = rcv_.nxt == rcv_.last_ack_sent;
+  const bool first = rcv_.nxt == rcv_.last_ack_sent && !marks_.ack;
   manner_.echo = marked || (manner_.echo && !first);
   if (marked != manner_.ce) owe_ack();
   manner_.ce = marked;
@@ -32,7 +40,7 @@ void Tcb::take_echo(const Segment& seg, Env& env) {
   if (manner_.control == CongestionControl::kDctcp && snd_.una < seg.ack) {
     congestion_.estimate_alpha(tx->marked_bytes, distance(snd_.una, seg.ack), seg.flags.ece, seg.ack, snd_.nxt);
   }
-  const bool answered = seg.ack <= tx->marked_to || snd_.una <= tx->recover;
+  const bool answered = seg.ack <= tx->marked_to || has_answered_loss(*tx);
   if (!seg.flags.ece || answered) return;
   congestion_.reduce_for_mark(manner_.control, tx->stage, std::min(flight_size(), congestion_.cwnd), smss_);
   congestion_.cwnd = std::min(congestion_.cwnd, congestion_.ssthresh);

@@ -48,6 +48,7 @@ void Tcb::set_up(const FlowKey& key, const Opening& opening, const Options& opti
   set_tos(options.tos);
   manner_.control = options.congestion.value_or(config.congestion);
   manner_.ecn = options.ecn.value_or(config.ecn) || manner_.control == CongestionControl::kDctcp;
+  manner_.heeds = manner_.ecn;
   manner_.pacing = options.pacing.value_or(config.pacing);
 }
 
@@ -115,7 +116,7 @@ void Tcb::take_syn(const Segment& syn, Env& env) {
     rcv_wind_shift_ = 0;
   }
   set(kSackPermitted, env.config.sack_permitted && options.sack_permitted);
-  manner_.ecn = manner_.ecn && syn.is_ecn_setup();  // RFC 3168, 6.1.1
+  take_ecn_setup(syn);
   congestion_.cwnd = Congestion::initial_window(smss_, env.config.initial_window_segments);
 }
 

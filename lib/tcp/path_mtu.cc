@@ -41,9 +41,7 @@ std::uint32_t Tcb::path_mtu() const {
   return offered_mss_ + (key_.local.is_v4() ? kFixedV4 : kFixedV6);
 }
 
-bool Tcb::dont_fragment(const Config& config) const {
-  return config.path_mtu_discovery && (smss_ == most_smss_ || smss_ > least_smss(config));
-}
+bool Tcb::dont_fragment(const Config& config) const { return config.path_mtu_discovery && smss_ > least_smss(config); }
 
 std::uint16_t Tcb::least_smss(const Config& config) const {
   const std::uint32_t headers_size = headers();
@@ -53,22 +51,24 @@ std::uint16_t Tcb::least_smss(const Config& config) const {
 
 // RFC 5927, 4.1: believed only if it quotes what is outstanding, and tells of less than what is sent now. That it can
 // be min_pmtu and no less keeps who has guessed all that from much harm.
-bool Tcb::packet_too_big(SeqNum seq, std::uint32_t mtu, Env& env) {
-  const bool outstanding = has_transmission() && snd_.una <= seq && seq < snd_.nxt;
-  if (!env.config.path_mtu_discovery || flag(kSynUnacked) || !outstanding) return false;
+bool Tcb::packet_too_big(SeqNum seq, std::uint32_t mtu, std::uint32_t size, Env& env) {
+  const bool quoted = snd_.una <= seq && seq < snd_.nxt;
+  if (!env.config.path_mtu_discovery || flag(kSynUnacked) || !has_transmission() || !quoted) return false;
   settle_mtu_probe(env);
   MtuSearch& search = transmission(env)->mtu_search;
   const bool of_probe = search.probe != 0 && seq == search.left;
   const bool v4 = key_.local.is_v4();
-  if (v4 && mtu == 0) mtu = plateau_below((of_probe ? search.probe : smss_) + headers());  // RFC 1191, 5
+  // RFC 1191, 5: below the Total Length that is quoted; some routers add the header's to that, or spoil it.
+  const std::uint32_t largest = (of_probe ? search.probe : smss_) + headers();
+  if (v4 && mtu == 0) mtu = plateau_below(size > kFixedV4 ? std::min(size, largest) : largest);
   if (mtu < (v4 ? kLeastMtuV4 : kLeastMtuV6)) return false;  // RFC 8201, 4: "must discard"
   const std::uint32_t fits = mtu > headers() ? mtu - headers() : 0;
-  if (of_probe && smss_ <= fits && fits < search.probe) {
-    fail_mtu_probe(static_cast<std::uint16_t>(fits), false, env);  // RFC 8899, 4.6.2: worth a probe, and no more
+  const std::uint32_t smss = std::max<std::uint32_t>(fits, least_smss(env.config));
+  if (of_probe && smss_ <= smss && smss < search.probe) {
+    fail_mtu_probe(static_cast<std::uint16_t>(smss), false, env);  // RFC 8899, 4.6.2: worth a probe, and no more
     resend_as_smaller(search.left, search.right, env);
     return true;
   }
-  const std::uint32_t smss = std::max<std::uint32_t>(fits, least_smss(env.config));
   if (smss >= smss_) return false;
   ++env.counters.path_mtu_lowered;
   lower_smss(static_cast<std::uint16_t>(smss), env);
@@ -101,7 +101,14 @@ void Tcb::resend_as_smaller(SeqNum left, SeqNum right, Env& env) {
   tx.log.lose(left, right, snd_.una, snd_.nxt, tx.scoreboard);
   tx.lowered_at = env.now;              // that some of it went for the second time is no reason to lower cwnd
   tx.spurious.forward = Forward::kOff;  // why there was a time-out is known now (RFC 5682)
-  if (!tx.fast_recovery) tx.recover = snd_.nxt - 1;
+  if (!tx.fast_recovery) {
+    if (tx.recover < snd_.una) tx.recut = true;
+    tx.recover = snd_.nxt - 1;
+  }
+  if (left <= tx.marked_to && tx.marked_to < right) {  // what bore CWR among it; new text does (RFC 3168, 6.1.2)
+    manner_.cwr = manner_.ecn;
+    tx.marked_to = snd_.nxt;
+  }
   tx.dup_acks = 0;
   tx.resend_now = true;
   may_transmit_ = true;
@@ -120,6 +127,7 @@ void Tcb::suspect_black_hole(Env& env) {
   if (!config.mtu_probing || tx.time_outs + 1 < config.r1) return;
   const SeqNum end = min(snd_.nxt, text_end(env));
   const std::uint32_t size = snd_.una < end ? std::min<std::uint32_t>(smss_, distance(snd_.una, end)) : 0;
+  if (size < std::min(smss_, config.base_mss)) return;  // not for its size: that passes nearly everywhere
   const std::uint32_t smaller = size > config.base_mss ? config.base_mss : size / 2;
   const std::uint32_t smss = std::max<std::uint32_t>(smaller, least_smss(config));
   if (smss >= size) return;
@@ -167,7 +175,8 @@ bool Tcb::only_mtu_probe_lost(Env& env) {
 bool Tcb::may_probe_mtu(Env& env) {
   MtuSearch& search = transmission(env)->mtu_search;
   settle_mtu_probe(env);
-  if (search.probe != 0 || flag(kRepairing)) return false;
+  // Limited transmit (RFC 3042) is for what is ordinary; and the loss of CWR has to be seen.
+  if (search.probe != 0 || flag(kRepairing) || transmission(env)->dup_acks > 0 || manner_.cwr) return false;
   if (search.high == 0) {
     const std::chrono::seconds waited{static_cast<std::uint16_t>(seconds(env.now) - mtu_searched_s_)};
     if (waited < env.config.mtu_expires) return false;

@@ -59,7 +59,7 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.set(Tcb::kTimestamps, (flags & kHasTimestamps) != 0);
   tcb.set(Tcb::kWindowScaled, (flags & kHasWindowScale) != 0);
   tcb.set(Tcb::kSackPermitted, (flags & kHasSack) != 0);
-  tcb.manner_.ecn = (flags & kHasEcn) != 0;
+  tcb.manner_.ecn = tcb.manner_.heeds = (flags & kHasEcn) != 0;
   tcb.set(Tcb::kSynRetransmitted, retransmissions > 0);
   tcb.set(Tcb::kChallenged, (flags & kWasChallenged) != 0);
   tcb.challenged_at_ = Millis::floor(env.now);

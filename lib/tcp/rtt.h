@@ -28,23 +28,29 @@ class RttEstimator {
     const std::uint32_t us = microseconds(r);
     if (!sampled()) {  // 2.2
       srtt_us_ = us;
-      rttvar_us_ = us / 2;
+      rttvar_us_ = us / 2 & kMost;
       return;
     }
+    if (distrusted_ != 0) return lengthen(us);
     const std::uint32_t error = srtt_us_ > us ? srtt_us_ - us : us - srtt_us_;
-    rttvar_us_ = rttvar_us_ - rttvar_us_ / 4 + error / 4;                     // 2.3, beta = 1/4
+    const std::uint32_t rttvar = rttvar_us_;
+    rttvar_us_ = (rttvar - rttvar / 4 + error / 4) & kMost;                   // 2.3, beta = 1/4
     srtt_us_ = std::max<std::uint32_t>(1, srtt_us_ - srtt_us_ / 8 + us / 8);  // alpha = 1/8
   }
 
-  // RFC 4015, 3.2: the first R of new text after a time-out that was for nothing makes the RTO longer, and not shorter.
-  void sample_after_spurious_time_out(Duration r) {
-    if (!sampled()) return sample(r);
-    const std::uint32_t us = microseconds(r);
-    srtt_us_ = std::max(srtt_us_ + microseconds(2 * kGranularity), us);
-    rttvar_us_ = std::max(rttvar_us_, us / 2);
-  }
+  // RFC 4015, 3.2: the next R is the first of new text after a time-out that was for nothing. It makes the RTO longer,
+  // and not shorter.
+  void distrust() { distrusted_ = 1; }
 
  private:
+  static constexpr std::uint32_t kMost = 0x7fff'ffff;
+
+  void lengthen(std::uint32_t us) {
+    distrusted_ = 0;
+    srtt_us_ = std::max(srtt_us_ + microseconds(2 * kGranularity), us);
+    rttvar_us_ = std::max<std::uint32_t>(rttvar_us_, us / 2) & kMost;
+  }
+
   static constexpr Duration kGranularity = 1ms;  // G: a tick of the timer wheel
 
   static std::uint32_t microseconds(Duration d) {
@@ -53,7 +59,8 @@ class RttEstimator {
   }
 
   std::uint32_t srtt_us_ = 0;  // 0: no sample yet
-  std::uint32_t rttvar_us_ = 0;
+  std::uint32_t rttvar_us_ : 31 = 0;
+  std::uint32_t distrusted_ : 1 = 0;
 };
 
 }  // namespace pollux::tcp

@@ -143,6 +143,7 @@ void Tcb::lower_again(Env& env) {
   tx.lowered_at = env.now;
   // It is the same congestion: where CUBIC's plateau is, is known from its first loss (RFC 9438, 4.6 and 4.7).
   const std::uint32_t w_max = congestion_.w_max;
+  tx.marked_to = snd_.una - 1;  // but sent after a mark was answered
   lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
   if (manner_.control == CongestionControl::kCubic) congestion_.w_max = w_max;
   tx.prr.begin(pipe(env));

@@ -153,7 +153,7 @@ Verdict Tcb::check_new_syn(const Segment& seg, const Env& env) const {
 // our SYN: the other half of a simultaneous open (3.5, figure 7). Its sequence number is
 // one before RCV.NXT, so the first check would turn it away.
 Verdict Tcb::check_syn_again(Arrival& arrival, Env& env) {
-  manner_.ecn = manner_.ecn && arrival.segment.is_ecn_setup();  // not any more: RFC 3168, 6.1.1.1
+  take_ecn_setup(arrival.segment);  // perhaps not any more: RFC 3168, 6.1.1.1
   if (!arrival.segment.flags.ack) {
     marks_.syn = true;
     may_transmit_ = true;
@@ -287,7 +287,7 @@ Verdict Tcb::take_some_text(Arrival& arrival, Env& env) {
   }
   if (peer_has_closed(state_)) return Verdict::kAccepted;  // behind a FIN: "this should not occur"
 
-  if (manner_.ecn) take_mark(seg, env);
+  if (manner_.heeds) take_mark(seg, env);
   const std::size_t offset = static_cast<std::size_t>(seg.text.data() - arrival.packet.bytes().data());
   std::span<std::byte> text = arrival.packet.bytes().subspan(offset, seg.text.size());
   SeqNum seq = text_seq(seg);

@@ -10,6 +10,7 @@ namespace {
 // <netinet/tcp.h>, enum tcp_ca_state.
 constexpr std::uint8_t kCaOpen = 0;
 constexpr std::uint8_t kCaDisorder = 1;
+constexpr std::uint8_t kCaCwr = 2;
 constexpr std::uint8_t kCaRecovery = 3;
 constexpr std::uint8_t kCaLoss = 4;
 
@@ -73,10 +74,11 @@ void Tcb::tell_of_repair(Info& info, const Env& env) const {
   });
   info.retrans = in_segments(again);
   const bool in_doubt = !tx->scoreboard.empty() || tx->dup_acks > 0;
-  info.ca_state = tx->fast_recovery         ? kCaRecovery
-                  : snd_.una <= tx->recover ? kCaLoss
-                  : in_doubt                ? kCaDisorder
-                                            : kCaOpen;
+  info.ca_state = tx->fast_recovery          ? kCaRecovery
+                  : has_answered_loss(*tx)   ? kCaLoss
+                  : snd_.una < tx->marked_to ? kCaCwr
+                  : in_doubt || tx->recut    ? kCaDisorder
+                                             : kCaOpen;
 }
 
 void Tcb::tell_of_life(Info& info, const Ledger& l, Instant now) {
@@ -129,7 +131,8 @@ void Tcb::count_arrival(const Segment& seg, Env& env) {
 
 void Tcb::count_sent(const Outgoing& out, Env& env) {
   Ledger* l = ledger(env);
-  const std::uint32_t segments = std::max(in_segments(out.text_size), 1u);
+  const std::uint32_t size = out.segment_size;  // what is larger than SMSS and not to be cut up probes the path
+  const std::uint32_t segments = size == 0 ? 1 : (out.text_size + size - 1) / size;
   l->segs_out += segments;
   l->bytes_sent += out.text_size;
   if (out.text_size > 0) l->data_segs_out += segments;

@@ -67,10 +67,11 @@ struct TimestampState {
 struct Manner {
   CongestionControl control : 2 = CongestionControl::kCubic;
   bool pacing : 1 = false;
-  bool ecn : 1 = false;   // RFC 3168: both are willing; in SYN-SENT, our SYN says that we are
-  bool echo : 1 = false;  // ECE on each acknowledgment (6.1.3)
-  bool ce : 1 = false;    // DCTCP.CE (RFC 8257, 3.2)
-  bool cwr : 1 = false;   // CWR on the next new text (6.1.2)
+  bool ecn : 1 = false;    // RFC 3168: both are willing; in SYN-SENT, our SYN says that we are
+  bool heeds : 1 = false;  // marks are echoed: we once said so, and the peer always (6.1.1)
+  bool echo : 1 = false;   // ECE on each acknowledgment (6.1.3)
+  bool ce : 1 = false;     // DCTCP.CE (RFC 8257, 3.2)
+  bool cwr : 1 = false;    // CWR on the next new text (6.1.2)
 };
 static_assert(sizeof(Manner) == 1);
 
@@ -109,8 +110,8 @@ class Tcb {
   // False: it quotes nothing that is outstanding, and was not believed.
   bool icmp_error(IcmpError error, SeqNum seq, Env& env);
   // A router could not pass on what it quotes (path_mtu.cc): RFC 1191, RFC 8201. `mtu`: the largest packet it can,
-  // in bytes; 0: it does not say. False: not believed, or no news.
-  bool packet_too_big(SeqNum seq, std::uint32_t mtu, Env& env);
+  // in bytes; 0: it does not say. `size`: of the packet that it quotes, as that says. False: not believed, or no news.
+  bool packet_too_big(SeqNum seq, std::uint32_t mtu, std::uint32_t size, Env& env);
 
   // --- User calls (user_calls.cc) ---
 
@@ -194,7 +195,7 @@ class Tcb {
   // Bytes a second; 0: not measured. As the network last delivered them since something is outstanding; as they are
   // sent at most, where that is limited.
   std::uint64_t delivery_rate(const Env& env) const;
-  std::uint64_t pacing_rate() const { return manner_.pacing ? congestion_.pacing_rate(rtt_.srtt()) : 0; }
+  std::uint64_t pacing_rate() const { return manner_.pacing ? congestion_.pacing_rate(rtt_.srtt(), flight_size()) : 0; }
   std::uint32_t smss() const { return smss_; }
   // The largest packet that is thought to pass, in bytes of IP: the link's MTU, as far as our MSS option tells of it,
   // until a smaller one was found.
@@ -327,6 +328,7 @@ class Tcb {
   // ack handling (acknowledgment.cc)
   void take_ack(const Segment& seg, Env& env);
   void new_ack(const Segment& seg, Env& env);
+  void grow(const Segment& seg, std::uint32_t acked, Env& env);
   void duplicate_ack(Env& env);
   bool is_duplicate_ack(const Segment& seg, const Env& env) const;
   void update_send_window(const Segment& seg, Env& env);
@@ -338,6 +340,8 @@ class Tcb {
   void note_round_trip(Duration rtt, const Segment& seg, Env& env);
   std::uint32_t round_trip_us(SeqNum ack, const Env& env) const;
   void lower_ssthresh(std::uint32_t flight, bool time_out, Env& env);
+  // Whether cwnd was lowered, for a loss, since the first of what is outstanding was sent.
+  bool has_answered_loss(const Transmission& tx) const { return snd_.una <= tx.recover && !tx.recut; }
   Duration retransmission_timeout_length(const Env& env) const;
   void arm_retransmission(Env& env);
   void restart_retransmission(Env& env);
@@ -413,6 +417,7 @@ class Tcb {
   void begin_rate_sample(SeqNum seq, Env& env);
 
   // ecn.cc: RFC 3168, and RFC 8257 where it differs
+  void take_ecn_setup(const Segment& syn);
   void take_echo(const Segment& seg, Env& env);
   void take_mark(const Segment& seg, Env& env);
   bool is_marked(const Segment& ack) const { return manner_.ecn && ack.flags.ece && !ack.flags.syn; }

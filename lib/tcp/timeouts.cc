@@ -57,7 +57,7 @@ void Tcb::retransmission_timeout(Env& env) {
     suspect_black_hole(env);
     const bool forward = may_recover_forward(env);
     // Once for what is outstanding now (RFC 5681, 3.1: "not yet been resent by way of the retransmission timer").
-    if (tx.recover < snd_.una || tx.fast_recovery) {
+    if (!has_answered_loss(tx) || tx.fast_recovery) {
       note_reduction(true, env);
       if (tx.fast_recovery) congestion_.cwnd = congestion_.ssthresh;  // where the recovery was going
       lower_ssthresh(flight_size(), true, env);

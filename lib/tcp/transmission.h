@@ -46,6 +46,7 @@ struct Transmission {
   bool resend_now = false;  // what is lost first goes once more, whatever cwnd says: fast retransmit
   bool urgent = false;
   bool sws_forced = false;  // the override time-out has passed: send what fits
+  bool recut = false;       // what ends at `recover` is no recovery: it was too large for the path, and goes again
   bool app_waits = false;   // the application found the buffer full and wants to know of room
   Instant timed_at;
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)

@@ -324,7 +324,7 @@ Transmission& Tcb::begin_transmission(Env& env) {
     tx.ledger = ledger_index;
     if (Ledger* l = ledger(env)) l->turn(Pace::kBusy, env.now);
     tx.recover = snd_.una - 1;
-    tx.marked_to = snd_.una - 1;
+    tx.marked_to = manner_.cwr ? snd_.una : snd_.una - 1;  // with CWR still to be sent its ACKs echo what is answered
     tx.marked_bytes.window_end = snd_.una;
     tx.app_limited_to = snd_.una;
     tx.delivery_rate.note_delivered(env.now);
@@ -345,6 +345,7 @@ void Tcb::end_transmission_if_idle(Env& env) {
   if (tx == nullptr || snd_.una != snd_.nxt || !tx->buffer.empty() || flag(kSynUnacked)) return;
   if (fin_wanted() && !flag(kFinSent)) return;
   if (tx->app_waits) events_.writable = true;
+  if (tx->adapt_rto_beyond) rtt_.distrust();
   reordering_.probe_unexplained = tx->probe.end_seq && tx->probe.is_retrans;
   set(kRepairing, reordering_.probe_unexplained);
   if (smss_ < most_smss_) settle_mtu_probe(env);

@@ -50,12 +50,13 @@ std::optional<IcmpKind> kind_of_v6(std::uint8_t type) {
   }
 }
 
-std::optional<QuotedSegment> quoted_tcp(const IpAddress& source, const IpAddress& destination,
+std::optional<QuotedSegment> quoted_tcp(const IpAddress& source, const IpAddress& destination, std::uint32_t size,
                                         std::span<const std::byte> tcp) {
   if (tcp.size() < kQuotedTcpSize) return std::nullopt;
   return QuotedSegment{
       {source, destination, load_be<std::uint16_t>(tcp.data()), load_be<std::uint16_t>(tcp.data() + 2)},
-      SeqNum{load_be<std::uint32_t>(tcp.data() + 4)}};
+      SeqNum{load_be<std::uint32_t>(tcp.data() + 4)},
+      size};
 }
 
 // The quoted packet is cut short, so its lengths are not those of Ipv4Header::parse.
@@ -68,7 +69,8 @@ std::optional<QuotedSegment> quoted_v4(std::span<const std::byte> packet) {
   const bool tcp = load_be<std::uint8_t>(packet.data() + 9) == TcpHeader::kProtocol;
   const bool fragment = (load_be<std::uint16_t>(packet.data() + 6) & Ipv4Header::kFragmentMask) != 0;
   if (!tcp || fragment) return std::nullopt;
-  return quoted_tcp(IpAddress::v4(packet.data() + 12), IpAddress::v4(packet.data() + 16), packet.subspan(size));
+  const auto whole = load_be<std::uint16_t>(packet.data() + 2);
+  return quoted_tcp(IpAddress::v4(packet.data() + 12), IpAddress::v4(packet.data() + 16), whole, packet.subspan(size));
 }
 
 // We send no extension headers: a quoted packet that has some is not ours.
@@ -76,7 +78,8 @@ std::optional<QuotedSegment> quoted_v6(std::span<const std::byte> packet) {
   if (packet.size() < Ipv6Header::kSize) return std::nullopt;
   const bool version6 = load_be<std::uint8_t>(packet.data()) >> 4 == 6;
   if (!version6 || load_be<std::uint8_t>(packet.data() + 6) != TcpHeader::kProtocol) return std::nullopt;
-  return quoted_tcp(IpAddress::v6(packet.data() + 8), IpAddress::v6(packet.data() + 24),
+  const std::uint32_t whole = load_be<std::uint16_t>(packet.data() + 4) + std::uint32_t{Ipv6Header::kSize};
+  return quoted_tcp(IpAddress::v6(packet.data() + 8), IpAddress::v6(packet.data() + 24), whole,
                     packet.subspan(Ipv6Header::kSize));
 }
 

@@ -29,6 +29,7 @@ enum class IcmpKind : std::uint8_t {
 struct QuotedSegment {
   FlowKey key;  // local: ours, the source of the quoted packet
   SeqNum seq;
+  std::uint32_t size = 0;  // of the whole quoted packet, as its header says; bytes
 };
 
 struct IcmpMessage {

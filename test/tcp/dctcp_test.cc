@@ -61,10 +61,52 @@ TEST(Dctcp, OneWindowIsAnsweredOnceAndALossAsElsewhere) {  // RFC 8257, 3.4, onc
   c.take_all_sent();
   for (std::int64_t n = 1; n <= 4; ++n) c.peer_sends(ack(at(n)).ece());
   EXPECT_EQ(c.counters().ecn_reductions, 1u);
-  const std::uint32_t before = cwnd(c);
   c.peer_sends(ack(at(4)).sack({{at(5), at(9)}}));
   EXPECT_EQ(c.counters().fast_retransmits, 1u);
-  EXPECT_LT(ssthresh(c), before);
+  EXPECT_EQ(ssthresh(c), 5u * kMss);
+}
+
+TEST(Dctcp, WhatIsAcknowledgedLastCountsToo) {  // RFC 8257, 3.3, alpha: what follows may be long in coming
+  TestConnection c = dctcp();
+  c.user_sends(pattern(10 * kMss));
+  c.take_all_sent();
+  c.peer_sends(ack(at(2)));
+  c.peer_sends(ack(at(10)).ece());
+  EXPECT_NEAR(c.tcb().congestion().alpha(), 15.0 / 16 * 15 / 16 + 1.0 / 16, 1e-5);
+}
+
+TEST(Dctcp, AMarkAndALossOfOneWindowAreOneReduction) {  // RFC 8257, 3.5
+  TestConnection c = dctcp();
+  std::int64_t n = 0;
+  for (; n < 8; ++n) {  // alpha is lowered
+    c.user_sends(pattern(kMss, static_cast<std::size_t>(n * kMss)));
+    c.peer_sends(ack(at(n + 1)));
+  }
+  c.take_all_sent();
+  c.user_sends(pattern(40 * kMss, 8 * kMss));
+  ASSERT_EQ(c.take_all_sent().size(), 10u);
+  c.peer_sends(ack(at(n + 1)).ece());
+  EXPECT_GT(ssthresh(c), 6u * kMss);
+  c.peer_sends(ack(at(n + 1)).ece().sack({{at(n + 2), at(n + 8)}}));
+  EXPECT_EQ(c.counters().fast_retransmits, 1u);
+  EXPECT_EQ(ssthresh(c), 10u * kMss / 2) << "of what was in flight at the mark";
+  c.take_all_sent();
+}
+
+TEST(Dctcp, AnUndoKeepsAlpha) {  // RFC 4015, 3.2: what was measured since is no part of what is taken back
+  TestConnection c =
+      dctcp({.config = {.congestion = CongestionControl::kDctcp}, .peer = {.ts = 7u, .sack_permitted = true}});
+  c.user_sends(pattern(40 * 1448));
+  const std::uint32_t first_ts = c.last_tsval();
+  c.take_all_sent();
+  c.sleep_until_time_out();
+  c.take_all_sent();
+  const std::uint32_t before = ssthresh(c);
+  c.peer_sends(ack(1 + 2 * 1448).seq(1).ts(c.peer_clock(), first_ts));
+  EXPECT_EQ(c.counters().spurious_time_outs, 1u);
+  EXPECT_GT(ssthresh(c), before);
+  EXPECT_NEAR(c.tcb().congestion().alpha(), 15.0 / 16, 1e-5) << "the ACK that undoes it was not marked";
+  c.take_all_sent();
 }
 
 // --- The receiver ---
@@ -95,6 +137,13 @@ TEST(Dctcp, TheAckOfABurstEchoesAMarkInIt) {  // RFC 8257, 3.2, (3)
   c.peer_sends(data("d").seq(4).ack(1));
   c.sleep(500ms);
   c.expect_sent(ack(5).seq(1));
+}
+
+TEST(Dctcp, SoDoesThatOfABurstBehindAHole) {  // RFC 8257, 3.2, (3)
+  TestConnection c = dctcp();
+  c.peer_sends_burst({data("b").seq(2).ack(1).ce(), data("c").seq(3).ack(1)});
+  c.expect_sent(ack(1).seq(1).ece());
+  c.take_all_sent();
 }
 
 TEST(Dctcp, CwrIsNoReasonToStop) {  // RFC 8257, 3.2: the echo is of what came, not of what was answered

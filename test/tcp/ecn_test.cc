@@ -124,6 +124,35 @@ TEST(Ecn, ASynThatIsLostGoesAgainWithout) {  // RFC 3168, 6.1.1.1, lost
   EXPECT_FALSE(c.tcb().ecn()) << "what did not ask cannot be agreed with";
 }
 
+// The SYN-ACK was lost, or is late: it answers our first SYN, and the peer sends what is ECN-capable.
+TEST(Ecn, ButMarksOfAPeerThatAgreedToTheFirstAreHeeded) {  // RFC 3168, 6.1.1, heed
+  TestConnection c{willing()};
+  c.user_opens();
+  c.expect_sent(syn().ece().cwr());
+  c.sleep_until_time_out();
+  c.expect_sent(syn());
+  c.peer_sends(ecn_setup_syn_ack(c));
+  c.expect_sent(ack(1).seq(1));
+  c.peer_sends(data("ab").seq(1).ack(1).ce());
+  c.sleep(500ms);
+  c.expect_sent(ack(3).seq(1).ece());
+  c.user_sends("x");
+  EXPECT_EQ(c.expect_sent(data("x").seq(1).ack(3).ece()).ecn, Ecn::kNotEct) << "our second SYN said no";
+  c.peer_sends(ack(2).ece());
+  EXPECT_EQ(c.counters().ecn_reductions, 0u);
+}
+
+TEST(Ecn, NotThoseOfAPeerThatDidNot) {  // RFC 3168, 6.1.1, heed
+  TestConnection c{willing()};
+  c.user_opens();
+  c.expect_sent(syn().ece().cwr());
+  c.peer_sends(c.peer_syn().ack(1));
+  c.expect_sent(ack(1).seq(1));
+  c.peer_sends(data("ab").seq(1).ack(1).ce());
+  c.sleep(500ms);
+  c.expect_sent(ack(3).seq(1));
+}
+
 TEST(Ecn, APeerWhoseSynWasLostIsAnsweredWithout) {  // RFC 3168, 6.1.1.1, lost
   TestConnection c{willing()};
   c.peer_opens(ecn_setup_syn(c));
@@ -168,6 +197,57 @@ TEST(Ecn, ALossInTheSameWindowIsAnsweredWithIt) {  // RFC 3168, 6.1.2, once
   c.peer_sends(ack(at(1)).ece().sack({{at(2), at(5)}}));
   EXPECT_EQ(c.counters().fast_retransmits, 1u);
   EXPECT_EQ(ssthresh(c), 5u * kMss);
+}
+
+TEST(Ecn, ButWhatIsLostAfterItIsAnotherSign) {  // RFC 3168, 6.1.2, once; RFC 5681, 4.3
+  TestConnection c = agreed_ten_in_flight();
+  c.peer_sends(ack(at(1)).ece());
+  c.peer_sends(ack(at(1)).ece().sack({{at(2), at(5)}}));
+  c.take_all_sent();  // segment 1 again
+  c.peer_sends(ack(at(1)).ece().sack({{at(2), at(10)}}));
+  const auto more = c.take_all_sent();
+  ASSERT_FALSE(more.empty());
+  ASSERT_EQ(ssthresh(c), 5u * kMss);
+  c.sleep(100ms);
+  c.peer_sends(ack(at(1)).ece().sack({{at(2), at(10) + kMss}}));  // what was sent after it has arrived
+  c.sleep(100ms);
+  EXPECT_GT(c.counters().retransmitted_segments, 1u);
+  EXPECT_LT(ssthresh(c), 5u * kMss);
+  c.take_all_sent();
+}
+
+TEST(Ecn, WhatCwrHasNotReachedYetIsNotAnsweredAgain) {  // RFC 3168, 6.1.2, once
+  TestConnection c = agreed();
+  c.user_sends("x");
+  c.peer_sends(ack(2).ece());
+  ASSERT_EQ(c.counters().ecn_reductions, 1u);
+  c.take_all_sent();
+  c.user_sends(pattern(5 * kMss, 1));
+  EXPECT_TRUE(c.take_all_sent().front().flags.cwr);
+  c.peer_sends(data("ab").seq(1).ack(2).ece());  // on its way since before that
+  EXPECT_EQ(c.counters().ecn_reductions, 1u);
+  c.sleep(500ms);
+  c.take_all_sent();
+}
+
+TEST(Ecn, CwrThatWasTooLargeForThePathGoesAgain) {  // RFC 3168, 6.1.2, CWR
+  TestConnection c = agreed_ten_in_flight();
+  c.peer_sends(ack(at(2)).ece());
+  c.peer_sends(ack(at(7)).ece());
+  const auto sent = c.take_all_sent();
+  ASSERT_TRUE(sent.front().flags.cwr);
+  EXPECT_TRUE(c.packet_too_big(sent.front().seq, static_cast<std::uint32_t>(c.tcb().path_mtu() - 100)));
+  c.peer_sends(ack(at(10)).ece());  // CWR has not come there
+  int with_cwr = 0;
+  for (const Sent& s : c.take_all_sent()) {
+    if (!s.flags.cwr) continue;
+    ++with_cwr;
+    EXPECT_EQ(s.seq, at(12)) << "it is new";
+  }
+  EXPECT_EQ(with_cwr, 1);
+  c.peer_sends(ack(at(12)).ece());
+  EXPECT_EQ(c.counters().ecn_reductions, 1u);
+  c.take_all_sent();
 }
 
 TEST(Ecn, AnEchoDuringARecoveryIsNoNews) {  // RFC 3168, 6.1.2, once

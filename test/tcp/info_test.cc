@@ -64,14 +64,43 @@ TEST(Info, TellsOfARecovery) {
   EXPECT_EQ(c.info().sacked, 1u);
   sacks(c, 0, {{5, 9}, {3, 4}, {1, 2}});
   const Segments again = sent(c);
+  ASSERT_EQ(again, (Segments{10, 0, 2, 4}));
   const Info info = c.info();
   EXPECT_EQ(info.ca_state, 3u) << "TCP_CA_Recovery";
   EXPECT_EQ(info.sacked, 6u);
   EXPECT_EQ(info.snd_ssthresh, 5u);
-  EXPECT_EQ(info.retrans + info.lost, 3u) << "0, 2 and 4";
+  EXPECT_EQ(info.retrans, 3u) << "0, 2 and 4";
+  EXPECT_EQ(info.lost, 0u);
   EXPECT_EQ(info.retrans, info.total_retrans);
   EXPECT_EQ(info.bytes_retrans, info.total_retrans * std::uint64_t{kMss});
   EXPECT_EQ(info.bytes_sent, 10 * kMss + again.size() * kMss);
+}
+
+TEST(Info, TellsOfAMark) {
+  TestConnection c{{.config = {.congestion = CongestionControl::kNewReno, .ecn = true}}};
+  c.peer_opens(c.peer_syn().ece().cwr());
+  c.take_all_sent();
+  c.peer_sends(ack(1));
+  c.user_sends(pattern(30 * kMss));
+  c.take_all_sent();
+  c.peer_sends(ack(at(1)).ece());
+  EXPECT_EQ(c.info().ca_state, 2u) << "TCP_CA_CWR";
+  c.peer_sends(ack(at(10)));
+  EXPECT_EQ(c.info().ca_state, 0u) << "TCP_CA_Open";
+  c.take_all_sent();
+}
+
+TEST(Info, CountsAProbeOfThePathAsOneSegment) {
+  TestConnection c = ten_in_flight(0);
+  c.packet_too_big(at(0), c.tcb().path_mtu() - 160);
+  c.take_all_sent();
+  c.peer_sends(ack(at(10)).seq(1));
+  c.take_all_sent();
+  c.sleep(11min);
+  const std::uint32_t before = c.info().data_segs_out;
+  c.user_sends(pattern(40'000, static_cast<std::size_t>(c.snd_nxt() - 1)));
+  ASSERT_EQ(c.counters().mtu_probes, 1u);
+  EXPECT_EQ(c.info().data_segs_out - before, c.take_all_sent().size());
 }
 
 TEST(Info, TellsOfTimeOuts) {
@@ -86,7 +115,8 @@ TEST(Info, TellsOfTimeOuts) {
   EXPECT_EQ(info.rto, 1'200'000u);
   EXPECT_EQ(info.total_retrans, 2u);
   EXPECT_EQ(info.snd_cwnd, 1u);
-  EXPECT_EQ(info.lost + info.retrans, 3u);
+  EXPECT_EQ(info.retrans, 1u);
+  EXPECT_EQ(info.lost, 2u);
   c.take_all_sent();
 }
 

@@ -27,12 +27,13 @@ TEST(Pacing, SpreadsAWindowOverHalfARoundTripInSlowStart) {  // 200 % of cwnd / 
 
 TEST(Pacing, InCongestionAvoidanceAFifthFasterThanCwnd) {  // 120 %, as Linux
   Congestion c{.cwnd = 100'000, .ssthresh = 100'000};
-  EXPECT_EQ(c.pacing_rate(100ms), 1'200'000u);
+  EXPECT_EQ(c.pacing_rate(100ms, 0), 1'200'000u);
   c.ssthresh = 200'001;
-  EXPECT_EQ(c.pacing_rate(100ms), 1'200'000u) << "slow start that is about to end";
+  EXPECT_EQ(c.pacing_rate(100ms, 0), 1'200'000u) << "slow start that is about to end";
   c.ssthresh = 200'002;
-  EXPECT_EQ(c.pacing_rate(100ms), 2'000'000u);
-  EXPECT_EQ(c.pacing_rate(0s), 0u) << "no round trip is known";
+  EXPECT_EQ(c.pacing_rate(100ms, 0), 2'000'000u);
+  EXPECT_EQ(c.pacing_rate(100ms, 200'000), 4'000'000u) << "cwnd was lowered below what is in flight";
+  EXPECT_EQ(c.pacing_rate(0s, 0), 0u) << "no round trip is known";
 }
 
 TEST(Pacing, IsOffByDefault) {
@@ -100,6 +101,14 @@ TEST(DeliveryRates, AcksThatComeTogetherDoNotRaiseIt) {  // 2.2.1: the time it t
   EXPECT_LE(c.delivery_rate(), rate * 11 / 10);
 }
 
+TEST(DeliveryRates, WhatWasSackedAndThenAcknowledgedIsDeliveredOnce) {  // 2.2
+  TestConnection c = ten_in_flight(0);
+  c.sleep(150ms);
+  sacks(c, 0, {{2, 4}});
+  sacks(c, 4, {});
+  EXPECT_NEAR(static_cast<double>(c.delivery_rate()), 4 * kMss / 0.15, kMss);
+}
+
 }  // namespace
 
 TEST(DeliveryRate, IsWhatWasDeliveredInTheLongerOfBothTimes) {  // 2.2
@@ -116,6 +125,9 @@ TEST(DeliveryRate, IsWhatWasDeliveredInTheLongerOfBothTimes) {  // 2.2
   r.acknowledged(SeqNum{2100}, 4000, t + 100ms, 1ms);
   EXPECT_EQ(r.last().delivered, 5000u) << "three of them SACKed";
   EXPECT_EQ(r.last().interval, Duration{300ms});
+  r.sent({.una = SeqNum{100}, .sacked = 3000, .now = t, .una_sent = t - 300ms});
+  r.acknowledged(SeqNum{6100}, 0, t + 100ms, 1ms);
+  EXPECT_EQ(r.last().delivered, 3000u) << "the others were SACKed when it was sent";
 }
 
 TEST(DeliveryRate, ALullOfTheApplicationOnlyRaisesIt) {  // 3.4, as Linux keeps it

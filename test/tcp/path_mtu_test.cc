@@ -10,6 +10,8 @@ constexpr std::uint32_t kV6 = 60;
 
 std::uint32_t headers(const TestConnection& c) { return c.tcb().key().local.is_v4() ? kV4 : kV6; }
 
+std::uint32_t least(const TestConnection& c) { return 552 - headers(c); }
+
 // A router says that what it quotes is larger than packets with so much text.
 bool too_big(TestConnection& c, std::int64_t quoted, std::uint32_t text) {
   return c.packet_too_big(quoted, text + headers(c));
@@ -139,6 +141,9 @@ TEST(PathMtu, OfIpv4ItDoesNotFallBelow552AndDfIsLeftOutThere) {
   TestConnection c = ten_in_flight(0, {.ipv6 = false});
   EXPECT_TRUE(c.packet_too_big(at(0), 553));
   EXPECT_TRUE(c.tcb().dont_fragment(Config{}));
+  // Where a router could tell nothing that is believed.
+  TestConnection small = established({.peer = {.mss = std::uint16_t{512}}, .ipv6 = false});
+  EXPECT_FALSE(small.tcb().dont_fragment(Config{}));
 }
 
 TEST(PathMtu, ARouterThatDoesNotSayTakesItToTheNextPlateau) {  // RFC 1191, 5
@@ -149,6 +154,54 @@ TEST(PathMtu, ARouterThatDoesNotSayTakesItToTheNextPlateau) {  // RFC 1191, 5
   EXPECT_EQ(c.tcb().path_mtu(), 1006u);
   TestConnection v6 = ten_in_flight(0, {.ipv6 = true});
   EXPECT_FALSE(v6.packet_too_big(at(0), 0));
+}
+
+TEST(PathMtu, ThePlateauIsBelowTheTotalLengthThatIsQuoted) {  // RFC 1191, 5
+  TestConnection c = ten_in_flight(0, {.ipv6 = false});
+  EXPECT_TRUE(c.packet_too_big(at(0), 0, 1480));
+  EXPECT_EQ(c.tcb().path_mtu(), 1006u) << "below 1492 comes that";
+  TestConnection adds = ten_in_flight(0, {.ipv6 = false});
+  EXPECT_TRUE(adds.packet_too_big(at(0), 0, 1520)) << "a router that adds the header's length";
+  EXPECT_EQ(adds.tcb().path_mtu(), 1492u);
+}
+
+// --- Congestion while what was too large is on its way again ---
+
+TEST(PathMtu, ATimeOutThenLowersTheThresholdAsEver) {  // RFC 5681, equation (4)
+  for (const bool sack : {false, true}) {
+    TestConnection c = ten_in_flight(0, {.peer = {.sack_permitted = sack}});
+    EXPECT_TRUE(too_big(c, at(0), 1300));
+    EXPECT_EQ(c.info().ca_state, 1u) << "TCP_CA_Disorder";
+    c.sleep_until_time_out();
+    EXPECT_LE(ssthresh(c), 10u * kMss / 2);
+    EXPECT_EQ(c.info().ca_state, 4u) << "TCP_CA_Loss";
+    c.take_all_sent();
+  }
+}
+
+TEST(PathMtu, AMarkThenLowersCwndAsEver) {  // RFC 3168, 6.1.2, ECE
+  TestConnection c{
+      {.config = {.congestion = CongestionControl::kNewReno, .ecn = true}, .peer = {.sack_permitted = true}}};
+  c.peer_opens(c.peer_syn().ece().cwr());
+  c.take_all_sent();
+  c.peer_sends(ack(1));
+  c.user_sends(pattern(10 * kMss));
+  c.take_all_sent();
+  EXPECT_TRUE(too_big(c, at(0), 1300));
+  c.take_all_sent();
+  c.peer_sends(ack(1 + 1300).ece());
+  EXPECT_EQ(c.counters().ecn_reductions, 1u);
+  EXPECT_LT(ssthresh(c), UINT32_MAX);
+}
+
+TEST(PathMtu, AndSlowStartGoesOnAsEver) {  // RFC 3465, 2.3: slower only after a time-out
+  TestConnection c = ten_in_flight(20);
+  EXPECT_TRUE(too_big(c, at(0), 1300));
+  c.take_all_sent();
+  const std::uint32_t before = cwnd(c);
+  c.peer_sends(ack(1 + 2 * 1300).seq(1));
+  EXPECT_EQ(cwnd(c), before + 2 * 1300);
+  c.take_all_sent();
 }
 
 TEST(PathMtu, PlateausAreThoseOfTheTable) {  // RFC 1191, 7
@@ -298,6 +351,62 @@ TEST(PathMtu, ARouterThatRefusesTheProbeSaysHowLargeTheNextMayBe) {  // RFC 8201
   EXPECT_EQ(next.front().text.size(), 1400u);
 }
 
+TEST(PathMtu, OneThatSaysLessThanIsBelievedHasRefusedTheProbeAllTheSame) {
+  TestConnection c = ten_in_flight(0, {.peer = {.sack_permitted = true}, .ipv6 = false});
+  EXPECT_TRUE(too_big(c, at(0), least(c)));
+  c.take_all_sent();
+  c.peer_sends(ack(at(10)).seq(1));
+  c.take_all_sent();
+  c.sleep(11min);
+  c.user_sends(pattern(40'000, static_cast<std::size_t>(c.snd_nxt() - 1)));
+  ASSERT_EQ(c.counters().mtu_probes, 1u);
+  const auto flight = c.take_all_sent();
+  EXPECT_TRUE(c.packet_too_big(flight.front().seq, 300));
+  EXPECT_EQ(c.tcb().smss(), least(c));
+  EXPECT_EQ(c.counters().mtu_probes_lost, 1u);
+  EXPECT_EQ(c.take_sent()->seq, flight.front().seq);
+}
+
+TEST(PathMtu, OneThatWaitsForTheWindowHoldsNoLimitedTransmitBack) {  // RFC 3042
+  TestConnection c = lowered(
+      {.config = {.mtu_expires = 2s, .congestion = CongestionControl::kNewReno}, .peer = {.wscale = std::uint8_t{7}}});
+  c.user_sends(pattern(200'000, static_cast<std::size_t>(c.snd_nxt() - 1)));
+  c.take_all_sent();
+  std::int64_t una = c.snd_una();
+  for (int i = 0; i < 30; ++i) {
+    c.sleep(100ms);
+    c.peer_sends(ack(una).seq(1));
+    EXPECT_FALSE(c.take_all_sent().empty()) << i;
+    c.peer_sends(ack(una += 1300).seq(1));
+    c.take_all_sent();
+  }
+  c.peer_sends(ack(una + 3 * 1300).seq(1));
+  EXPECT_EQ(c.counters().mtu_probes, 1u);
+  c.take_all_sent();
+}
+
+TEST(PathMtu, NoneBearsCwr) {  // RFC 3168, 6.1.2: its loss would be no congestion
+  TestConnection c{
+      {.config = {.congestion = CongestionControl::kNewReno, .ecn = true}, .peer = {.sack_permitted = true}}};
+  c.peer_opens(c.peer_syn().ece().cwr());
+  c.take_all_sent();
+  c.peer_sends(ack(1));
+  c.user_sends(pattern(10 * kMss));
+  c.take_all_sent();
+  EXPECT_TRUE(too_big(c, at(0), 1300));
+  c.take_all_sent();
+  c.peer_sends(ack(at(10)).ece());  // cwnd is lowered, and nothing is there to bear CWR
+  c.take_all_sent();
+  c.sleep(11min);
+  c.user_sends(pattern(60'000, static_cast<std::size_t>(c.snd_nxt() - 1)));
+  const auto all = c.take_all_sent();
+  ASSERT_EQ(c.counters().mtu_probes, 1u);
+  EXPECT_TRUE(all[0].flags.cwr);
+  EXPECT_EQ(all[0].text.size(), 1300u);
+  EXPECT_EQ(all[1].text.size(), 1460u);
+  EXPECT_FALSE(all[1].flags.cwr);
+}
+
 // RFC 4821, 7.3: whatever the path bears is found, in few probes, and not beyond it.
 TEST(PathMtu, TheSearchEndsJustBelowWhatPasses) {
   for (std::uint16_t passes = 1024; passes <= 8960; passes = static_cast<std::uint16_t>(passes + 37)) {
@@ -334,7 +443,7 @@ TEST(PathMtu, FullSegmentsThatTimeOutAgainAndAgainBecomeSmaller) {  // RFC 4821,
   c.sleep_until_time_out();
   EXPECT_EQ(c.take_sent()->text.size(), 512u);
   c.sleep(1min);
-  for (const Sent& s : c.take_all_sent()) EXPECT_GE(s.text.size() + headers(c), 552u);
+  for (const Sent& s : c.take_all_sent()) EXPECT_GE(s.text.size(), least(c));
 }
 
 TEST(PathMtu, WhatPassesIsFoundOutAtOnce) {  // RFC 4821, 7.7: it may have been an outage
@@ -348,19 +457,22 @@ TEST(PathMtu, WhatPassesIsFoundOutAtOnce) {  // RFC 4821, 7.7: it may have been 
 }
 
 TEST(PathMtu, OneAsLargeAsTheFirstThatIsTriedBecomesSmallerToo) {
-  TestConnection c = established(with_sack());
+  TestConnection c = established({.peer = {.sack_permitted = true}, .ipv6 = false});
   c.user_sends(pattern(1024));
   for (int i = 0; i < 3; ++i) c.sleep_until_time_out();
   EXPECT_EQ(c.take_sent()->text.size(), 512u);
 }
 
 TEST(PathMtu, SmallSegmentsThatTimeOutTellNothing) {
-  TestConnection c = established(with_sack());
-  c.user_sends(pattern(480));
-  c.sleep(30s);
-  EXPECT_GT(c.counters().rto_fired, 3u);
-  EXPECT_EQ(c.counters().black_holes, 0u);
-  EXPECT_EQ(c.tcb().smss(), 1460u);
+  for (const std::size_t size :
+       {std::size_t{480}, std::size_t{600}, std::size_t{1023}}) {  // base_mss passes nearly everywhere
+    TestConnection c = established(with_sack());
+    c.user_sends(pattern(size));
+    c.sleep(30s);
+    EXPECT_GT(c.counters().rto_fired, 3u);
+    EXPECT_EQ(c.counters().black_holes, 0u);
+    EXPECT_EQ(c.tcb().smss(), 1460u);
+  }
 }
 
 TEST(PathMtu, WithoutProbingNoTimeOutLowersIt) {

@@ -96,6 +96,23 @@ TEST(Spurious, TheNextRoundTripOfNewTextThenMakesTheRtoLonger) {  // RFC 4015, 3
   }
 }
 
+TEST(Spurious, SoItDoesWhereNothingWasOutstandingMeanwhile) {  // RFC 4015, 3.2
+  TestConnection c = established({.peer = {.ts = 7u, .sack_permitted = true}});
+  c.user_sends(pattern(10 * kMss));
+  const std::uint32_t first_ts = c.last_tsval();
+  c.sleep_until_time_out();
+  for (const std::int64_t una : {1, 10}) c.peer_sends(ack(at(una)).seq(1).ts(c.peer_clock(), first_ts));
+  ASSERT_EQ(c.counters().spurious_time_outs, 1u);
+  ASSERT_EQ(c.tcb().flight_size(), 0u);
+  c.take_all_sent();
+  c.user_sends(pattern(kMss, 10 * kMss));
+  c.sleep(150ms);
+  c.peer_sends(ack(at(11)).seq(1).ts(c.peer_clock(), c.last_tsval()));
+  EXPECT_EQ(c.tcb().rtt().srtt(), 150ms);
+  EXPECT_EQ(c.tcb().rtt().rttvar(), 75ms);
+  c.take_all_sent();
+}
+
 TEST(Spurious, ATimeOutWhoseFirstAckEchoesTheSecondCopyStands) {  // RFC 3522, 3.2, (4)
   Flight f;
   f.c.sleep_until_time_out();

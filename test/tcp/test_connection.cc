@@ -356,9 +356,9 @@ void TestConnection::icmp_error(IcmpError error, std::int64_t quoted_seq) {
   settle();
 }
 
-bool TestConnection::packet_too_big(std::int64_t quoted_seq, std::uint32_t mtu) {
+bool TestConnection::packet_too_big(std::int64_t quoted_seq, std::uint32_t mtu, std::uint32_t size) {
   Env e = env();
-  const bool believed = world_->tcb->packet_too_big(kIss + static_cast<std::uint32_t>(quoted_seq), mtu, e);
+  const bool believed = world_->tcb->packet_too_big(kIss + static_cast<std::uint32_t>(quoted_seq), mtu, size, e);
   settle();
   return believed;
 }
@@ -497,7 +497,9 @@ void TestConnection::check_sent(const Sent& sent) {
 // RFC 3168, 6.1.1 and 6.1.4 to 6.1.6.
 void TestConnection::check_ecn(const Sent& sent) {
   if (!sent.flags.syn && !tcb().ecn()) {
-    EXPECT_FALSE(sent.flags.ece || sent.flags.cwr) << "ECN was not negotiated";
+    EXPECT_FALSE(sent.flags.cwr) << "ECN was not negotiated";
+    // Where only we have said no, and not the first time, marks are echoed all the same (6.1.1).
+    EXPECT_TRUE(!sent.flags.ece || counters().ce_marks_received > 0) << "ECN was not negotiated";
   }
   const bool new_text = !sent.text.empty() && sent.seq >= text_end_;
   EXPECT_EQ(sent.ecn, tcb().ecn() && new_text ? Ecn::kEct0 : Ecn::kNotEct);

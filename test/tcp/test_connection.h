@@ -151,8 +151,9 @@ class TestConnection {
   void user_sets_keep_alive(const KeepAlive& keep_alive);
   void user_sets_timeout(Duration timeout);
   void icmp_error(IcmpError error, std::int64_t quoted_seq);
-  bool packet_too_big(std::int64_t quoted_seq, std::uint32_t mtu);  // whether it was believed, and news
-  std::string read(std::size_t n);                                  // what it took of what is unread
+  // Whether it was believed, and news. `size`: of the quoted packet; 0: the router spoiled it.
+  bool packet_too_big(std::int64_t quoted_seq, std::uint32_t mtu, std::uint32_t size = 0);
+  std::string read(std::size_t n);  // what it took of what is unread
   TestConnection& application_reads(bool on);
   // Timers are served exactly when they are due.
   void sleep(Duration duration);

@@ -174,6 +174,7 @@ TEST(Icmp, ErrorsOfEachTypeQuoteTheSegment) {  // MUST-54
     ASSERT_TRUE(message->quoted);
     EXPECT_EQ(message->quoted->key, (FlowKey{ip("198.18.0.2"), ip("198.18.0.9"), 80, 4242}));
     EXPECT_EQ(message->quoted->seq, SeqNum{0xfffffff0});
+    EXPECT_EQ(message->quoted->size, 40u) << "all of it, though the quote is cut short";
     EXPECT_EQ(message->mtu, c.kind == IcmpKind::kPacketTooBig ? 1400u : 0u);
   }
   const std::vector<IcmpCase> v6 = {
@@ -195,6 +196,7 @@ TEST(Icmp, ErrorsOfEachTypeQuoteTheSegment) {  // MUST-54
     EXPECT_EQ(message->kind, *c.kind);
     EXPECT_EQ(message->quoted->key, (FlowKey{ip("2001:2::2"), ip("2001:2::9"), 80, 4242}));
     EXPECT_EQ(message->quoted->seq, SeqNum{0xfffffff0});
+    EXPECT_EQ(message->quoted->size, 60u);
     EXPECT_EQ(message->mtu, c.kind == IcmpKind::kPacketTooBig ? 70000u : 0u);
   }
 }

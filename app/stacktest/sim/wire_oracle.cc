@@ -141,11 +141,14 @@ void WireOracle::judge_ecn(int host, Direction& d, const WireView& v) {
   d.peer_willing |= std::any_of(d.syns_delivered.begin(), d.syns_delivered.end(), asked);
   if (v.syn) {
     d.syn->ecn_setup = d.syn->ecn_setup && is_ecn_setup(v);
+    d.once_willing |= is_ecn_setup(v);
     if ((v.ece || v.cwr) && !is_ecn_setup(v)) complain("a SYN that asks for half of ECN", v);
     if (v.ack_bit && v.ece && !d.peer_willing) complain("a SYN-ACK with ECN that the SYN did not ask for", v);
     return;
   }
-  if ((v.ecn != 0 || v.ece || v.cwr) && !(d.syn->ecn_setup && d.peer_willing)) complain("ECN, not agreed on", v);
+  if ((v.ecn != 0 || v.cwr) && !(d.syn->ecn_setup && d.peer_willing)) complain("ECN, not agreed on", v);
+  // RFC 3168, 6.1.1: marks are echoed though a later SYN of ours did not ask.
+  if (v.ece && !(d.once_willing && d.peer_willing)) complain("ECE, not agreed on", v);
   if (unseen_[static_cast<std::size_t>(host)]) return;
   const bool is_new = !v.text.empty() && offset(d.syn->seq, v.seq) >= d.end;
   if ((v.ecn != 0 || v.cwr) && !is_new) complain("ECT or CWR on what is sent again", v);

@@ -105,6 +105,7 @@ class WireOracle {
     bool fin_acked = false;
     std::optional<Syn> peer;    // the SYN that this incarnation has taken
     bool peer_willing = false;  // it asked for ECN
+    bool once_willing = false;  // we did, in one of our SYNs
     Coverage coverage;
     std::optional<std::uint64_t> peer_fin;  // offset of the peer's FIN, once delivered
     std::uint64_t acked = 0;                // highest acknowledgment sent, as an offset from IRS
