@@ -136,6 +136,7 @@ void Network::start(int host) {
   if (config.held_segments < 1024) oracle_.excuse_late_acks(host);  // text behind a hole may have to go again
   h.shard = std::make_unique<SimShard>(config, *h.app, now_);
   h.snd_nxt.resize(config.max_connections);
+  h.forward.resize(config.max_connections);
   h.acknowledged.resize(config.max_connections);
   ++h.starts;
   ListenSpec listen;

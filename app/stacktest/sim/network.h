@@ -142,6 +142,11 @@ class Network {
     SeqNum una;
     tcp::Congestion congestion;
   };
+  // What F-RTO sends (RFC 5682) it sends from `from` on; until all before that is acknowledged.
+  struct Forward {
+    std::uint32_t generation = 0;
+    std::optional<SeqNum> from{};
+  };
   struct Host {
     std::unique_ptr<SimDevice> device;
     std::unique_ptr<SimApp> app;
@@ -151,6 +156,7 @@ class Network {
     std::uint64_t received_before = 0;  // frames, by those of its shards that are gone
     std::vector<Packet> burst;
     std::vector<SeqNum> snd_nxt;             // by TCB, before transmit
+    std::vector<Forward> forward;            // by TCB
     std::uint64_t loss_probes = 0;           // sent before this turn
     std::vector<Acknowledged> acknowledged;  // by TCB, before receive
   };
@@ -172,6 +178,7 @@ class Network {
   void run_due();
   void excuse_what_may_be(int host);
   bool is_finished(const Side& side) const;
+  static bool may_go_forward(const tcp::Tcb& tcb, SeqNum nxt, Forward& forward, const tcp::Env& env);
   void check_timers(int host);
   void check_connections(int host);
   void note_before_receive(int host);

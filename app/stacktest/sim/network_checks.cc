@@ -13,13 +13,16 @@ std::string seconds(Duration d) {
   return text;
 }
 
-// Whether what went beyond `nxt` may be F-RTO's: two segments, between a time-out and the end of its recovery.
-bool may_go_forward(const tcp::Tcb& tcb, SeqNum nxt, const tcp::Env& env) {
-  constexpr std::uint8_t kLoss = 4;  // TCP_CA_Loss
-  return !tcb.timestamps() && tcb.info(env).ca_state == kLoss && tcb.snd().nxt <= nxt + 2u * tcb.smss() + 1u;
-}
-
 }  // namespace
+
+// Whether what went beyond `nxt` may be F-RTO's: two segments in all, between a time-out and the end of its recovery.
+bool Network::may_go_forward(const tcp::Tcb& tcb, SeqNum nxt, Forward& forward, const tcp::Env& env) {
+  constexpr std::uint8_t kLoss = 4;  // TCP_CA_Loss
+  if (tcb.timestamps() || tcb.info(env).ca_state != kLoss) return false;
+  const bool goes_on = forward.generation == tcb.generation && forward.from && tcb.snd().una < *forward.from;
+  if (!goes_on) forward = {tcb.generation, nxt};
+  return tcb.snd().nxt <= *forward.from + 2u * tcb.smss() + 1u;
+}
 
 void Network::fail(std::string what) {
   if (failures_.size() < 10) failures_.push_back("at " + seconds(now_ - config_.start) + " s: " + std::move(what));
@@ -95,7 +98,7 @@ void Network::check_connections(int host) {
     const bool may_be_probe =
         h.loss_probes != core.tcp_counters().tail_loss_probes && tcb.snd().nxt <= h.snd_nxt[index] + tcb.smss() + 1;
     const bool too_much = tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u;
-    if (advanced && !may_be_probe && too_much && !may_go_forward(tcb, h.snd_nxt[index], core.env())) {
+    if (advanced && !may_be_probe && too_much && !may_go_forward(tcb, h.snd_nxt[index], h.forward[index], core.env())) {
       fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
     }
     // Something that must be answered keeps a timer.
