@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "tcp/tcb.h"
 
 namespace pollux::tcp {
@@ -20,7 +21,7 @@ void Tcb::take_mark(const Segment& seg, Env& env) {
   const bool marked = seg.ecn == Ecn::kCe;
   if (marked) ++env.counters.ce_marks_received;
   if (manner_.control != CongestionControl::kDctcp) {  // 6.1.3
-    manner_.echo = marked || (manner_.echo && !seg.flags.cwr);
+    manner_.echo = MUTANT(83, marked || (manner_.echo && !seg.flags.cwr), false);
     return;
   }
   // RFC 8257, 3.2: where marks begin or end the ACK does not wait. That of a burst echoes a mark if there was one in
@@ -41,7 +42,7 @@ void Tcb::take_echo(const Segment& seg, Env& env) {
     congestion_.estimate_alpha(tx->marked_bytes, distance(snd_.una, seg.ack), seg.flags.ece, seg.ack, snd_.nxt);
   }
   const bool answered = seg.ack <= tx->marked_to || has_answered_loss(*tx);
-  if (!seg.flags.ece || answered) return;
+  if (!seg.flags.ece || answered || MUTANT(84, false, true)) return;
   congestion_.reduce_for_mark(manner_.control, tx->stage, std::min(flight_size(), congestion_.cwnd), smss_);
   congestion_.cwnd = std::min(congestion_.cwnd, congestion_.ssthresh);
   tx->spurious = {};  // this reduction is not taken back

@@ -13,7 +13,7 @@ struct Mutant {
   const char* scripts = nullptr;  // the folder of test/scripts that sees it; null: a seed of the simulator, or a scene
 };
 
-inline constexpr std::array<Mutant, 81> kMutants = {{
+inline constexpr std::array<Mutant, 84> kMutants = {{
     {1, "the timestamp option is not deducted from the MSS", "RFC 2525, 2.18; RFC 6691; smoltcp b0b7bcfd"},
     {2, "any SYN ends TIME-WAIT, an old duplicate too", "RFC 6191, 2; RFC 9293, 3.6.1"},
     {3, "PAWS is turned round: newer timestamps are dropped", "RFC 7323, 5.3"},
@@ -97,6 +97,9 @@ inline constexpr std::array<Mutant, 81> kMutants = {{
     {79, "what was overtaken is lost at once", "RFC 8985, 6.2, step 4"},
     {80, "nothing wakes a connection when the reordering window is over", "RFC 8985, 6.2, step 5"},
     {81, "a loss probe is timed and not sent", "RFC 8985, 7.3"},
+    {82, "an undo leaves ssthresh as low as it is", "RFC 4015, 3.2"},
+    {83, "marks are not echoed", "RFC 3168, 6.1.3"},
+    {84, "echoes of marks are not answered", "RFC 3168, 6.1.2"},
 }};
 
 }  // namespace pollux::sim
