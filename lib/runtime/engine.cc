@@ -302,10 +302,11 @@ Done Engine::Impl::equip(Team& team) {
                       std::to_string(group.workers) +
                       " workers\n  to use them all: --pipeline, where one core polls the port for the others");
   }
-  team.keys = {keys.key(), keys.key(), keys.key(), keys.number(), since_1970(clock->now())};
+  team.keys = {keys.key(), keys.key(), keys.key(), keys.number(), since_1970(clock->now()), {keys.key()}};
   if (options.secret) {
     team.keys.isn = derived(*options.secret, 1);
     team.keys.timestamp = derived(*options.secret, 2);
+    team.keys.fast_open.current = derived(*options.secret, 3);
   }
   const HashKey steering = keys.key();
   const bool rss =

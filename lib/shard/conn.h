@@ -89,7 +89,8 @@ class Conn {
 // What a shard calls: a program's own class, dispatched at compile time. Callbacks run
 // on the shard's core, inside its turn, and must not block. For each connection:
 //
-//   on_open    once, when the handshake is done, active or passive
+//   on_open    once, when the handshake is done, active or passive; with Fast Open (ListenSpec::fast_open) when a SYN
+//              with a good cookie comes, whose text follows, and which may be an old duplicate (RFC 7413, 2.1)
 //   on_text    received text, in order; returns how many bytes it took. What it leaves
 //              is kept, the peer's window closes, and on_text comes again with the rest
 //              and more when the application calls Shard::resume

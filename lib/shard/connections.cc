@@ -40,7 +40,9 @@ Expected<ConnId, ConnectError> ShardCore::connect(const ConnectSpec& spec, Insta
 
   const std::uint32_t index = new_tcb(flows_.hash(key));
   tcp::Tcb& tcb = tcbs_[index];
-  tcb.open_active(key, opening_for(key, above), spec.options, env_);
+  tcp::Opening opening = opening_for(key, above);
+  if (spec.options.fast_open) ask_fast_open(key, opening);
+  tcb.open_active(key, opening, spec.options, env_);
   tcb.user = spec.user;
   tcb.ephemeral = key.local_port >= config_.first_port && key.local_port <= config_.last_port;
   settle(index);
@@ -130,6 +132,7 @@ void ShardCore::enrol(std::uint32_t index, std::uint64_t hash) {
 
 void ShardCore::settle(std::uint32_t index) {
   tcp::Tcb& tcb = tcbs_[index];
+  if (tcb.fast_open_pending && tcb.state() != tcp::State::kSynReceived) end_pending_fast_open(tcb);
   const bool quiet = !tcb.wants_to_transmit() && !tcb.has_events() && !tcb.in_ready_list;
   if (quiet && tcb.state() == tcp::State::kClosed) return destroy(index);
   if (tcb.state() == tcp::State::kClosed && !tcb.wants_to_transmit() && !tcb.in_ready_list) give_up_key(index);

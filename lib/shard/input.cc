@@ -140,9 +140,12 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
     return arrive_for_nobody(i, packet);
   }
   const SeqNum una = tcb.snd().una;
+  const SeqNum nxt = tcb.snd().nxt;
+  const bool asked = tcb.asks_fast_open(env_);
   tcp::Arrival arrival{frame.segment, packet, {}};
   const tcp::Verdict verdict = tcb.segment_arrives(arrival, env_);
   if (verdict == tcp::Verdict::kReset) push_reset(frame);
+  if (asked) learn_of_fast_open(tcb, frame.segment, nxt);
   // In TIME-WAIT, and not yet a record: what it has left to send or to be read goes first.
   if (verdict == tcp::Verdict::kReopen) tcb.acknowledge();
   // An acknowledgment of what we sent is the best proof that it arrives (RFC 4861, 7.3.1).
@@ -170,6 +173,9 @@ ShardCore::Touched ShardCore::arrive_for_nobody(std::size_t i, Packet& packet) {
       if (const auto opened = arrive_with_cookie(i, listener, packet)) return *opened;
     }
     ++counters_.segments_received;
+    if (allows_fast_open(frame, listeners_[listener], false)) {
+      if (const auto opened = arrive_with_fast_open(i, listener, packet)) return *opened;
+    }
     arrive_at_listener(i, listener, std::nullopt);
     return {};
   }
@@ -209,6 +215,7 @@ void ShardCore::arrive_at_listener(std::size_t i, std::uint16_t listener, std::o
     abridged = tcp::abridged_for_cookie(frame.key, frame.segment, config_.tcp);
     opening.iss = tcp::cookie_for(secrets_, frame.key, *abridged, env_.now);
   }
+  if (allows_fast_open(frame, l, above.has_value())) opening.fast_open = cookie_to_give(frame);
   tcb.open_passive(frame.key, abridged ? *abridged : frame.segment, opening, l.spec.options, env_);
   tcb.listener = listener;
   send_syn_ack(tcb, frame.source);

@@ -24,13 +24,14 @@ Expected<std::uint16_t, ListenError> Listeners::add(const ListenSpec& spec) {
     if (listeners_[id].spec.address == spec.address) return unexpected(ListenError::kAddressInUse);
   }
   std::uint16_t id = 0;
-  while (id < listeners_.size() && (listeners_[id].open || listeners_[id].half_open > 0)) ++id;
+  const auto in_use = [](const Listener& l) { return l.open || l.half_open > 0 || l.pending.size() > 0; };
+  while (id < listeners_.size() && in_use(listeners_[id])) ++id;
   if (id == kMax) return unexpected(ListenError::kInsufficientResources);
   if (id == listeners_.size()) {
     listeners_.emplace_back();
     next_.push_back(kNone);
   }
-  listeners_[id] = {spec, 0, true, {}};
+  listeners_[id] = {spec, 0, true, {}, PendingFastOpens{spec.fast_open}};
   next_[id] = first_[spec.port];
   first_[spec.port] = id;
   return id;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "shard/pending_fast_opens.h"
 #include "tcp/config.h"
 #include "time/instant.h"
 #include "wire/ip_address.h"
@@ -33,6 +34,9 @@ struct ListenSpec {
   tcp::Options options;  // for the connections it accepts
   std::uint32_t backlog = 4096;
   BacklogPolicy on_full = BacklogPolicy::kDrop;
+  // RFC 7413, 4.2: connections that may be open with the text of their SYN, and whose handshake is not done; above that
+  // there is the usual handshake. 0: no Fast Open. Nothing without tcp::Config::fast_open_server.
+  std::uint32_t fast_open = 0;
 };
 
 struct Listener {
@@ -40,6 +44,7 @@ struct Listener {
   std::uint32_t half_open = 0;
   bool open = false;
   Instant cookies_until;  // SYN cookies were sent lately: until then one may come back
+  PendingFastOpens pending;
 };
 
 // Who listens where. A few; looked up once for each SYN.

@@ -9,6 +9,7 @@
 #include "shard/ephemeral_ports.h"
 #include "shard/time_wait_table.h"
 #include "tcp/config.h"
+#include "tcp/fast_open.h"
 #include "time/instant.h"
 #include "wire/flow_key.h"
 #include "wire/frame.h"
@@ -36,13 +37,14 @@ struct LocalAddresses {
 };
 
 // The secrets of a shard. From the machine's random source; given in tests. Shards
-// of one engine share flow, isn and timestamp keys, so that any of them agrees on a flow.
+// of one engine share flow, isn, timestamp and Fast Open keys, so that any of them agrees on a flow.
 struct ShardKeys {
   HashKey flow;
   HashKey isn;
   HashKey timestamp;
   std::uint64_t random_seed = 0;  // for port choice
   Duration clock_origin{0};       // what a clock that goes on between runs reads when ours reads zero
+  tcp::FastOpenKeys fast_open{};  // the same for all servers behind one address
 };
 
 // All sizes are limits: everything is taken at start, nothing afterwards.
@@ -69,6 +71,7 @@ struct ShardConfig {
   std::uint16_t first_port = 32768;     // ephemeral ports
   std::uint16_t last_port = 60999;
   std::uint32_t max_destinations = 64;       // with a port pool each
+  std::uint32_t fast_open_servers = 1024;    // whose cookies are kept, where tcp.fast_open_client is on; 80 B each
   bool reuse_time_wait = true;               // active open over TIME-WAIT where timestamps prove it safe (RFC 6191)
   std::uint32_t resets_per_second = 10'000;  // in answer to segments of no connection; 0: no limit
   bool answers_arp = true;                   // one shard of an engine does, the others only learn

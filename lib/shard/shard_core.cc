@@ -102,6 +102,7 @@ ShardCore::ShardCore(const ShardConfig& config, Instant start)
       time_wait_{time_wait_config(config)},
       half_open_{config.max_half_open, whole_milliseconds(start), config.pages},
       ports_{ports_config(config)},
+      fast_open_cache_{config.tcp.fast_open_client ? config.fast_open_servers : 0, config.keys.flow},
       neighbours_{neighbours_config(config)},
       wheel_{whole_milliseconds(start), tcbs_.first() + kTimerOffset, Slab<tcp::Tcb>::stride()},
       generations_{std::size_t{std::max(config.max_connections, 1u)} * sizeof(std::uint32_t), config.pages},
@@ -159,8 +160,8 @@ ShardCore::Gauges ShardCore::gauges() const {
 
 ShardCore::MemoryUse ShardCore::memory() const {
   MemoryUse use;
-  use.connections =
-      tcbs_.bytes() + stores_.transmissions.bytes() + stores_.queues.bytes() + stores_.ledgers.bytes() + flows_.bytes();
+  use.connections = tcbs_.bytes() + stores_.transmissions.bytes() + stores_.queues.bytes() + stores_.ledgers.bytes() +
+                    flows_.bytes() + fast_open_cache_.bytes();
   use.half_open = half_open_.bytes();
   use.time_wait = time_wait_.bytes();
   use.buffers =

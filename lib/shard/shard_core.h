@@ -12,6 +12,7 @@
 #include "base/slab.h"
 #include "shard/conn.h"
 #include "shard/ephemeral_ports.h"
+#include "shard/fast_open_cache.h"
 #include "shard/flow_table.h"
 #include "shard/half_open_table.h"
 #include "shard/listeners.h"
@@ -121,6 +122,12 @@ class ShardCore {
   void close_listener(std::uint16_t listener);
   void close_listeners();
   Expected<ConnId, ConnectError> connect(const ConnectSpec& spec, Instant now);
+  // Whether what is sent over a connection that is being opened goes in its SYN: there is a Fast Open cookie for it.
+  bool sends_in_syn(std::uint32_t index) {
+    const auto known =
+        tcbs_[index].asks_fast_open(env_) ? fast_open_cache_.find(tcbs_[index].key(), env_.now) : std::nullopt;
+    return known && known->cookie.size > 0;
+  }
   // kNone if the connection is gone.
   std::uint32_t find(ConnId id) const;
 
@@ -224,6 +231,15 @@ class ShardCore {
   tcp::Opening opening_for(const FlowKey& key, std::optional<SeqNum> above) const;
   std::uint16_t mss_for(const FlowKey& key) const { return key.local.is_v4() ? mss_v4_ : mss_v6_; }
 
+  // fast_open.cc: open before the handshake is done (RFC 7413)
+  bool allows_fast_open(const ParsedFrame& frame, const Listener& listener, bool takes_place) const;
+  std::optional<Touched> arrive_with_fast_open(std::size_t i, std::uint16_t listener, Packet& packet);
+  std::optional<FastOpenCookie> cookie_to_give(const ParsedFrame& frame) const;
+  void end_pending_fast_open(tcp::Tcb& tcb);
+  void ask_fast_open(const FlowKey& key, tcp::Opening& opening);
+  void learn_of_fast_open(const tcp::Tcb& tcb, const Segment& answer, SeqNum text_end);
+  void timers_due(std::uint32_t index);
+
   // syn_cookies.cc: SYN-RECEIVED in nothing at all
   // The last eighth of the table is for those that no cookie can open: what takes the place of a connection in
   // TIME-WAIT.
@@ -284,6 +300,7 @@ class ShardCore {
   HalfOpenTable half_open_;
   Listeners listeners_;
   EphemeralPorts ports_;
+  FastOpenCache fast_open_cache_;
   NeighbourTable neighbours_;
   TimerWheel wheel_;
   Memory generations_;  // of the TCB in each place, 0 where there is none: what handles are held against
@@ -315,7 +332,7 @@ template <class OnTouched>
 std::size_t ShardCore::run_timers(Instant now, std::size_t budget, OnTouched&& touched) {
   env_.now = now;
   std::size_t done = wheel_.advance(now, budget, [&](std::uint32_t index) {
-    tcbs_[index].timers_due(env_);
+    timers_due(index);
     touched(index);
   });
   done += half_open_.advance(now, budget, [&](std::uint32_t id) { half_open_due(id); });

@@ -39,6 +39,7 @@ void Tcb::take_ack(const Segment& seg, Env& env) {
 
 void Tcb::new_ack(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
+  if (tx.syn_text > 0) settle_syn_text(seg.ack, env);
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
   const bool used = !flag(kSynUnacked) && (flight + 2 * smss_ >= congestion_.cwnd ||
@@ -85,6 +86,20 @@ void Tcb::grow(const Segment& seg, std::uint32_t acked, Env& env) {
                     .nxt = snd_.nxt,
                     .rtt_us = round_trip_us(seg.ack, env),
                     .rate = &tx.delivery_rate.last()});
+}
+
+// RFC 7413, 4.2.2: what is not acknowledged of the text in our SYN was not taken, and never will be. It goes at once,
+// as text that was not sent yet.
+void Tcb::settle_syn_text(SeqNum ack, Env& env) {
+  Transmission& tx = *transmission(env);
+  tx.syn_text = 0;
+  if (ack == snd_.nxt) {
+    ++env.counters.fast_open_active;
+    return;
+  }
+  if (tx.fast_open) ++env.counters.fast_open_active_fail;  // else the time-out has counted it
+  env.counters.bytes_sent -= distance(ack, snd_.nxt);
+  snd_.nxt = ack;
 }
 
 // RFC 2861, as Linux has it: what is not used of cwnd for a whole RTO, because application or peer do not want it, says

@@ -68,6 +68,11 @@ struct Config {
   bool sack_permitted = true;       // RFC 2018
   bool syn_cookies = true;          // RFC 4987, 3.6: once more than half of a listener's backlog is half open
   bool rst_ends_time_wait = false;  // true: RFC 793; false: RFC 1337
+
+  // RFC 7413. An old duplicate of a SYN may bring its text to an application once more, after the connection that it
+  // opened first (2.1): only for requests that may come twice.
+  bool fast_open_client = false;  // for connections whose Options ask for it
+  bool fast_open_server = false;  // for listeners that allow it
 };
 
 // Keep-alive (RFC 9293, 3.8.4): off unless the connection asks. Units: seconds.
@@ -86,6 +91,7 @@ struct Options {
   std::uint8_t ttl = 64;       // MUST-49
   std::uint8_t tos = 0;        // MUST-48: DiffServ; the two ECN bits are ours
   std::uint16_t mss = 0;       // 0: Config's
+  bool fast_open = false;      // of an active open: what is sent before the SYN goes out may go in it (RFC 7413)
   // nullopt: Config's.
   std::optional<CongestionControl> congestion{};
   std::optional<bool> ecn{};

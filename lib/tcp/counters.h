@@ -42,6 +42,13 @@ struct Counters {
   std::uint64_t syn_cookies_sent = 0;
   std::uint64_t syn_cookies_accepted = 0;
   std::uint64_t syn_cookies_failed = 0;  // ACKs to a listener that had sent cookies, and theirs was none or too old
+  // Fast Open, as Linux's counters of these names say.
+  std::uint64_t fast_open_active = 0;           // text in our SYN that was acknowledged
+  std::uint64_t fast_open_active_fail = 0;      // that was not, or the SYN was lost
+  std::uint64_t fast_open_passive = 0;          // SYNs with a good cookie: open at once
+  std::uint64_t fast_open_passive_fail = 0;     // with a cookie that was none of ours
+  std::uint64_t fast_open_listen_overflow = 0;  // as many were pending as may be: the usual handshake
+  std::uint64_t fast_open_cookie_reqd = 0;      // SYNs that asked for a cookie
   std::uint64_t timed_out = 0;
   std::uint64_t delayed_acks = 0;  // sent by the timer
   std::array<std::uint64_t, kVerdictCount> verdicts{};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/packet.h"
@@ -33,6 +34,10 @@ struct Opening {
   SeqNum iss;  // RFC 6528
   std::uint32_t timestamp_offset = 0;
   std::uint16_t mss = 536;  // what we can receive: MTU less IP and TCP headers (MUST-67)
+  // RFC 7413: goes into the first SYN or SYN-ACK. An active open with a cookie may send text in its SYN, as much as
+  // fits the MSS that the peer had when it gave it.
+  std::optional<FastOpenCookie> fast_open{};
+  std::uint16_t peer_mss = 0;
 };
 
 // A segment that arrives, and the packet that it lies in. `fresh` comes back: text
@@ -60,7 +65,7 @@ struct Outgoing {
 
 // What the application is to be told; taken by poll_events.
 struct Events {
-  bool opened : 1 = false;      // the handshake is done
+  bool opened : 1 = false;      // the handshake is done, or with Fast Open begun
   bool eof : 1 = false;         // the peer's FIN, and all text before it has been read
   bool writable : 1 = false;    // room in the send buffer again
   bool urgent : 1 = false;      // RCV.UP moved (MUST-32)

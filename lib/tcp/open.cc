@@ -59,7 +59,9 @@ void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options&
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
   smss_ = most_smss_ = offered_mss_;
   sent_at_ = Millis::floor(env.now);
-  begin_transmission(env);
+  Transmission& tx = begin_transmission(env);
+  tx.fast_open = opening.fast_open;
+  tx.peer_mss = opening.peer_mss;
   begin_ledger(env);
   ++env.counters.active_opens;
   enter(State::kSynSent, env);
@@ -75,12 +77,23 @@ void Tcb::open_passive(const FlowKey& key, const Segment& syn, const Opening& op
   set(kPassive);
   rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
   sent_at_ = Millis::floor(env.now);
-  begin_transmission(env);
+  begin_transmission(env).fast_open = opening.fast_open;
   ++env.counters.passive_opens;
   enter(State::kSynReceived, env);
   take_syn(syn, env);
   marks_.syn = true;
   may_transmit_ = true;
+}
+
+void Tcb::open_early(Arrival& arrival, Env& env) {
+  ASSERT(state_ == State::kSynReceived && flag(kPassive));
+  transmission(env)->early = true;
+  ++env.counters.fast_open_passive;
+  begin_ledger(env);
+  if (ledger(env) != nullptr) count_arrival(arrival.segment, env);
+  events_.opened = true;
+  static_cast<void>(take_text(arrival, env));
+  ASSERT(invariants_hold(env));
 }
 
 // The peer's SYN: IRS, the first window, and what its options agree to. Text behind
@@ -126,7 +139,7 @@ void Tcb::established(Env& env) {
   marks_.syn = false;
   begin_ledger(env);
   ++env.counters.opened;
-  events_.opened = true;
+  if (!transmission(env)->early) events_.opened = true;
   if (flag(kSynRetransmitted)) congestion_.cwnd = smss_;  // RFC 5681, 3.1
   heard_from_peer(env);
   note_full_window(Millis::floor(env.now));

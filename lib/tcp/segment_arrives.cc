@@ -232,10 +232,10 @@ Verdict Tcb::check_rst(const Segment& seg, Env& env) {
   return Verdict::kConnectionReset;
 }
 
-// Fourth (RFC 5961, 4.2). In SYN-RECEIVED after a passive OPEN: back to LISTEN.
+// Fourth (RFC 5961, 4.2). In SYN-RECEIVED after a passive OPEN: back to LISTEN, unless the application has it already.
 Verdict Tcb::check_syn(const Segment& seg, Env& env) {
   if (!seg.flags.syn) return Verdict::kContinue;
-  if (state_ == State::kSynReceived && flag(kPassive)) {
+  if (state_ == State::kSynReceived && flag(kPassive) && !transmission(env)->early) {
     end(Reason::kReset, env);
     return Verdict::kConnectionReset;
   }

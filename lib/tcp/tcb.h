@@ -96,6 +96,10 @@ class Tcb {
   // A SYN for a listener (3.10.7.2): LISTEN -> SYN-RECEIVED.
   void open_passive(const FlowKey& key, const Segment& syn, const Opening& opening, const Options& options, Env& env);
 
+  // After open_passive with a SYN whose cookie is good (RFC 7413, 4.2.2): open for the application already, which gets
+  // the SYN's text in `arrival.fresh`.
+  void open_early(Arrival& arrival, Env& env);
+
   // --- SEGMENT ARRIVES (segment_arrives.cc) ---
 
   Verdict segment_arrives(Arrival& arrival, Env& env);
@@ -184,6 +188,10 @@ class Tcb {
   const TimestampState& ts() const { return ts_; }
   std::uint32_t rcv_wnd() const { return distance(rcv_.nxt, rcv_.edge); }
   std::uint32_t flight_size() const { return distance(snd_.una, snd_.nxt); }
+  // Without a SYN in front of it, which Nagle and windows know nothing of.
+  std::uint32_t flight_behind_syn() const {
+    return flight_size() - (flag(kSynUnacked) && snd_.una != snd_.nxt ? 1 : 0);
+  }
   // With SACK what is thought to be in the network (RFC 6675, 2), and else the same as flight_size().
   std::uint32_t pipe(const Env& env) const;
   std::uint32_t unread(const Env& env) const;
@@ -211,6 +219,10 @@ class Tcb {
   std::uint8_t snd_shift() const { return snd_wind_shift_; }
   std::uint8_t rcv_shift() const { return rcv_wind_shift_; }
   bool passive() const { return flag(kPassive); }
+  // Its SYN, which nothing has answered yet and no time-out has repeated, has the Fast Open option.
+  bool asks_fast_open(const Env& env) const {
+    return state_ == State::kSynSent && transmission(env)->fast_open.has_value();
+  }
   bool was_challenged() const { return flag(kChallenged); }
   bool closed_by_user() const { return flag(kUserClosed); }
   bool nodelay() const { return flag(kNoDelay); }
@@ -228,11 +240,12 @@ class Tcb {
   std::uint32_t generation = 0;         // tells a handle of an earlier connection
   std::uint32_t next_hop = 0xffffffff;  // its place in the neighbour table, and whose that was
   std::uint32_t next_hop_generation = 0;
-  std::uint16_t listener = 0;  // who accepted it; the ports' owner
-  bool in_ready_list = false;  // or waiting for a neighbour's address
-  bool app_paused = false;     // the application left text; it asks when it wants the rest
-  bool ephemeral = false;      // the local port came from EphemeralPorts
-  bool in_flow_table = false;  // not any more once only its reader holds it
+  std::uint16_t listener = 0;          // who accepted it; the ports' owner
+  bool in_ready_list = false;          // or waiting for a neighbour's address
+  bool app_paused = false;             // the application left text; it asks when it wants the rest
+  bool ephemeral : 1 = false;          // the local port came from EphemeralPorts
+  bool in_flow_table : 1 = false;      // not any more once only its reader holds it
+  bool fast_open_pending : 1 = false;  // one of its listener's PendingFastOpenRequests (RFC 7413, 4.2)
 
  private:
   // In the gap before `user`.
@@ -290,6 +303,7 @@ class Tcb {
   // open.cc
   void set_up(const FlowKey& key, const Opening& opening, const Options& options, const Config& config);
   void take_syn(const Segment& syn, Env& env);
+  void settle_syn_text(SeqNum ack, Env& env);
   void established(Env& env);
 
   // segment_arrives.cc
@@ -455,6 +469,7 @@ class Tcb {
   bool make_next(Outgoing& out, std::uint32_t max_text, Env& env);
   bool owes_more(const Env& env) const;
   bool make_syn(Outgoing& out, Env& env);
+  void add_fast_open(Outgoing& out, Env& env);
   bool make_reset(Outgoing& out, Env& env);
   bool make_retransmission(Outgoing& out, Env& env);
   std::uint32_t repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env);

@@ -43,7 +43,9 @@ bool Tcb::past_r2(Env& env) const {
 void Tcb::retransmission_timeout(Env& env) {
   deadlines_.clear(Timer::kRetransmission);
   Transmission& tx = *transmission(env);
-  if (past_r2(env)) {
+  // Of a listener's child that the application has already there are as many SYN-ACKs as of others.
+  const bool unanswered = tx.early && flag(kSynUnacked) && tx.time_outs >= env.config.syn_ack_retries;
+  if (past_r2(env) || unanswered) {
     ++env.counters.timed_out;
     return end(soft_error_ == Reason::kNone ? Reason::kTimedOut : soft_error_, env);
   }
@@ -51,8 +53,12 @@ void Tcb::retransmission_timeout(Env& env) {
   if (flag(kSynUnacked)) {
     set(kSynRetransmitted);
     marks_.syn = true;
-    if (state_ == State::kSynSent)
-      manner_.ecn = false;  // perhaps something on the way cannot bear it (RFC 3168, 6.1.1.1)
+    // Perhaps something on the way cannot bear it (RFC 3168, 6.1.1.1; RFC 7413, 4.2.2).
+    if (state_ == State::kSynSent) {
+      manner_.ecn = false;
+      if (tx.syn_text > 0 && tx.fast_open) ++env.counters.fast_open_active_fail;
+    }
+    tx.fast_open.reset();
   } else {
     suspect_black_hole(env);
     const bool forward = may_recover_forward(env);

@@ -16,6 +16,7 @@
 #include "tcp/send_log.h"
 #include "tcp/spurious.h"
 #include "time/instant.h"
+#include "wire/segment.h"
 #include "wire/seq_num.h"
 
 namespace pollux::tcp {
@@ -38,6 +39,8 @@ struct Transmission {
   Millis resent_at;            // last retransmission
   std::uint32_t ledger = 0;    // the TCB's, as long as this exists
   std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
+  std::uint16_t peer_mss = 0;  // for the text of our SYN, if that has a cookie
+  std::uint16_t syn_text = 0;  // how much text was in our SYN, until some of it is acknowledged; bytes
   std::uint8_t time_outs = 0;  // in a row, since SND.UNA moved; for R1
   std::uint8_t probes = 0;     // zero-window probes in a row; their back-off
   std::uint8_t dup_acks = 0;
@@ -47,7 +50,8 @@ struct Transmission {
   bool urgent = false;
   bool sws_forced = false;  // the override time-out has passed: send what fits
   bool recut = false;       // what ends at `recover` is no recovery: it was too large for the path, and goes again
-  bool app_waits = false;   // the application found the buffer full and wants to know of room
+  bool early = false;  // RFC 7413: the application has had text of the SYN, and may answer before the handshake ends
+  bool app_waits = false;  // the application found the buffer full and wants to know of room
   Instant timed_at;
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
   MarkedBytes marked_bytes;
@@ -55,12 +59,13 @@ struct Transmission {
   SeqNum app_limited_to;                // what was sent before it was all there was to send, and cwnd had room for more
   Instant release;                      // with pacing: when the next segment is to go
   Instant lowered_at = Instant::min();  // the last time that a loss, or the path's MTU, lowered cwnd
-  std::optional<SeqNum> adapt_rto_beyond;  // RFC 4015, 3.2: by the first round trip of what was sent behind it
-  std::optional<SeqNum> dsack_round;       // RACK.dsack_round, until it is acknowledged
-  Rack rack;                               // while kRepairing
-  LossProbe probe;                         // RFC 8985, 7
-  MtuSearch mtu_search;                    // while SMSS is less than the handshake allows
-  SendLog log;                             // last: for most it ends within its first line
+  std::optional<SeqNum> adapt_rto_beyond;   // RFC 4015, 3.2: by the first round trip of what was sent behind it
+  std::optional<SeqNum> dsack_round;        // RACK.dsack_round, until it is acknowledged
+  Rack rack;                                // while kRepairing
+  LossProbe probe;                          // RFC 8985, 7
+  std::optional<FastOpenCookie> fast_open;  // for the first SYN or SYN-ACK; with the first time-out it goes
+  MtuSearch mtu_search;                     // while SMSS is less than the handshake allows
+  SendLog log;                              // last: for most it ends within its first line
 };
 
 // The memory of a shard's connections beside their TCBs.

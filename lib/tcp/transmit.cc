@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/mutant.h"
 #include "tcp/tcb.h"
+#include "wire/tcp_options.h"
 
 namespace pollux::tcp {
 
@@ -27,7 +28,8 @@ bool Tcb::make_next(Outgoing& out, std::uint32_t max_text, Env& env) {
   if (marks_.rst) return make_reset(out, env);
   if (state_ == State::kSynSent || state_ == State::kSynReceived) {
     if (marks_.syn) return make_syn(out, env);
-    return state_ == State::kSynReceived && make_ack(out, env);
+    if (state_ == State::kSynSent) return false;
+    return (transmission(env)->early && make_new_text(out, max_text, env)) || make_ack(out, env);
   }
   if (state_ == State::kClosed) return false;
   return make_retransmission(out, env) || make_new_text(out, max_text, env) || make_loss_probe(out, env) ||
@@ -68,8 +70,9 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
   out.flags.ece = manner_.ecn;  // RFC 3168, 6.1.1
   out.flags.cwr = manner_.ecn && !answer;
   if (answer) out.ack = rcv_.nxt;
-  out.wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(env.config.receive_buffer, 65535));  // unscaled
-  out.options.mss = offered_mss_;                                                                   // MUST-14
+  const std::uint32_t wnd = answer ? rcv_wnd() : env.config.receive_buffer;  // never scaled in a SYN
+  out.wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(wnd, 65535));
+  out.options.mss = offered_mss_;  // MUST-14
   if (answer ? flag(kWindowScaled) : env.config.window_scaling) out.options.wind_shift = rcv_wind_shift_;
   out.options.sack_permitted = answer ? flag(kSackPermitted) : env.config.sack_permitted;
   if (answer ? flag(kTimestamps) : env.config.timestamps) {
@@ -80,12 +83,28 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
     tx.timing = true;
     tx.timed_seq = snd_.nxt;
     tx.timed_at = env.now;
+    if (tx.fast_open) add_fast_open(out, env);
   } else {
     tx.timing = MUTANT(27, false, tx.timing);  // Karn
     count_again(0, env);
   }
   if (deadlines_.place_is_free(Timer::kRetransmission)) arm_retransmission(env);
   return true;
+}
+
+// RFC 7413, 4.2.1 and 4.2.2: asks for a cookie, gives one, or shows the one that we have, and text behind it.
+void Tcb::add_fast_open(Outgoing& out, Env& env) {
+  Transmission& tx = *transmission(env);
+  out.options.fast_open = tx.fast_open;
+  if (out.flags.ack || tx.fast_open->size == 0 || tx.buffer.empty()) return;
+  const std::uint32_t mss = std::min(tx.peer_mss, offered_mss_);
+  const auto used = static_cast<std::uint32_t>(options_size(out.options));
+  if (mss <= used) return;
+  out.text_size = std::min(tx.buffer.size(), mss - used);
+  out.flags.psh = out.text_size == tx.buffer.size();  // MUST-61
+  tx.syn_text = static_cast<std::uint16_t>(out.text_size);
+  snd_.nxt += out.text_size;
+  env.counters.bytes_sent += out.text_size;
 }
 
 // What was lost, the lowest first, as cwnd allows: RFC 6298, 5.4, and rule (1) of RFC 6675's NextSeg(); and the first
@@ -253,7 +272,7 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
 std::uint32_t Tcb::usable_window(const Env& env) const {
   const Transmission& tx = *transmission(env);
   if (flag(kRepairing)) return usable_beside_losses(env);
-  const std::uint32_t flight = flight_size();
+  const std::uint32_t flight = flight_behind_syn();
   // RFC 3042: each of the first two duplicate ACKs lets one new segment go.
   const std::uint32_t extra = std::min<std::uint32_t>(tx.dup_acks, 2) * smss_;
   const std::uint32_t limit = std::min(snd_.wnd, MUTANT(15, congestion_.cwnd + extra, UINT32_MAX));
@@ -264,7 +283,7 @@ std::uint32_t Tcb::usable_window(const Env& env) const {
 bool Tcb::worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env) const {
   if (size >= smss_) return true;                    // (1)
   if (size == queued && may_push(env)) return true;  // (2)
-  const bool alone = flight_size() == 0 || flag(kNoDelay);
+  const bool alone = flight_behind_syn() == 0 || flag(kNoDelay);
   if (2 * std::uint64_t{size} >= snd_.max_wnd && alone) return true;  // (3)
   return transmission(env)->sws_forced;                               // (4)
 }
@@ -272,7 +291,7 @@ bool Tcb::worth_sending(std::uint32_t size, std::uint32_t queued, const Env& env
 // Whether a small segment that empties the queue may go although others are in flight.
 bool Tcb::may_push(const Env& env) const {
   const Transmission& tx = *transmission(env);
-  return flight_size() == 0 || MUTANT(47, flag(kNoDelay), true) || MUTANT(71, fin_wanted(), false) ||
+  return flight_behind_syn() == 0 || MUTANT(47, flag(kNoDelay), true) || MUTANT(71, fin_wanted(), false) ||
          (tx.urgent && snd_.nxt < tx.up);
 }
 

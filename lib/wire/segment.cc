@@ -32,6 +32,16 @@ std::string options_text(const TcpOptions& options) {
   if (options.sack_permitted) add("sackOK");
   if (options.ts) add("TS val " + std::to_string(options.ts->val) + " ecr " + std::to_string(options.ts->ecr));
   if (options.wind_shift) add("nop,wscale " + std::to_string(*options.wind_shift));
+  if (options.fast_open) {
+    add("FO");
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    if (options.fast_open->size > 0) text += ' ';
+    for (const std::byte b : options.fast_open->all()) {
+      text += kDigits[std::to_integer<unsigned>(b) >> 4];
+      text += kDigits[std::to_integer<unsigned>(b) & 15];
+    }
+    if (options.fast_open->size % 4 == 0) add("nop,nop");
+  }
   if (const std::size_t blocks = sack_blocks_sent(options); blocks != 0) {
     add("nop,nop,sack");
     for (const SackBlock& block : options.sack.all().first(blocks)) {

@@ -59,13 +59,25 @@ struct SackBlocks {
   std::span<const SackBlock> all() const { return std::span{blocks}.first(count); }
 };
 
+// RFC 7413, 4.1.1: 4 to 16 bytes, an even number; none in a request for one.
+struct FastOpenCookie {
+  static constexpr std::size_t kMin = 4;
+  static constexpr std::size_t kMax = 16;
+  std::array<std::byte, kMax> bytes{};
+  std::uint8_t size = 0;
+
+  std::span<const std::byte> all() const { return std::span{bytes}.first(size); }
+  friend constexpr bool operator==(const FastOpenCookie&, const FastOpenCookie&) = default;
+};
+
 // The options of one segment; what was absent, malformed or unknown is not there.
 struct TcpOptions {
-  std::optional<std::uint16_t> mss;        // RFC 9293, 3.7.1; in SYN only
-  std::optional<std::uint8_t> wind_shift;  // RFC 7323, 2; in SYN only; 0..14
-  bool sack_permitted = false;             // RFC 2018, 2; in SYN only
-  std::optional<Timestamps> ts;            // RFC 7323, 3
-  SackBlocks sack;                         // RFC 2018, 3
+  std::optional<std::uint16_t> mss;           // RFC 9293, 3.7.1; in SYN only
+  std::optional<std::uint8_t> wind_shift;     // RFC 7323, 2; in SYN only; 0..14
+  bool sack_permitted = false;                // RFC 2018, 2; in SYN only
+  std::optional<Timestamps> ts;               // RFC 7323, 3
+  SackBlocks sack;                            // RFC 2018, 3
+  std::optional<FastOpenCookie> fast_open{};  // RFC 7413, 4.1.1; in SYN only
 };
 
 // One TCP segment as the state machine sees it: SEG.SEQ, SEG.ACK, SEG.LEN,

@@ -33,6 +33,15 @@ void decode_sack(std::span<const std::byte> value, TcpOptions& options) {
   options.sack.count = static_cast<std::uint8_t>(count);
 }
 
+// The experimental kind 254 that preceded this one is not understood.
+void decode_fast_open(std::span<const std::byte> value, TcpOptions& options) {
+  if (value.size() % 2 != 0 || value.size() > FastOpenCookie::kMax || options.fast_open) return;
+  if (!value.empty() && value.size() < FastOpenCookie::kMin) return;
+  FastOpenCookie& cookie = options.fast_open.emplace();
+  cookie.size = static_cast<std::uint8_t>(value.size());
+  std::copy(value.begin(), value.end(), cookie.bytes.begin());
+}
+
 void decode_option(std::uint8_t kind, std::span<const std::byte> value, bool syn, TcpOptions& options) {
   switch (kind) {
     case static_cast<std::uint8_t>(TcpOption::kMss):
@@ -50,6 +59,9 @@ void decode_option(std::uint8_t kind, std::span<const std::byte> value, bool syn
     case static_cast<std::uint8_t>(TcpOption::kTimestamps):
       decode_timestamps(value, options);
       break;
+    case static_cast<std::uint8_t>(TcpOption::kFastOpen):
+      if (syn) decode_fast_open(value, options);
+      break;
     default:
       break;
   }
@@ -62,9 +74,19 @@ constexpr std::uint32_t word(TcpOption a, std::uint8_t b, TcpOption c, std::uint
 }
 constexpr auto kNopByte = static_cast<std::uint8_t>(TcpOption::kNop);
 
+constexpr std::size_t whole_words(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
+
 std::byte* put(std::byte* to, std::uint32_t value) {
   store_be(to, value);
   return to + sizeof value;
+}
+
+std::byte* put(std::byte* to, const FastOpenCookie& cookie) {
+  const std::size_t used = 2u + cookie.size;
+  *to++ = static_cast<std::byte>(TcpOption::kFastOpen);
+  *to++ = static_cast<std::byte>(used);
+  to = std::copy(cookie.all().begin(), cookie.all().end(), to);
+  return std::fill_n(to, whole_words(used) - used, static_cast<std::byte>(kNopByte));
 }
 
 // All but SACK blocks.
@@ -77,6 +99,7 @@ std::size_t fixed_size(const TcpOptions& options) {
     size += 4;
   }
   if (options.wind_shift) size += 4;
+  if (options.fast_open) size += whole_words(2u + options.fast_open->size);
   return size;
 }
 
@@ -124,6 +147,7 @@ std::size_t encode_options(std::byte* to, const TcpOptions& options) {
     constexpr std::uint32_t kNopKindLength = 0x01030300;
     at = put(at, kNopKindLength | *options.wind_shift);
   }
+  if (options.fast_open) at = put(at, *options.fast_open);
   if (const std::size_t blocks = sack_blocks_sent(options); blocks != 0) {
     const auto length = static_cast<std::uint8_t>(2 + blocks * kSackBlockSize);
     at = put(at, word(TcpOption::kNop, kNopByte, TcpOption::kSack, length));

@@ -19,6 +19,7 @@ enum class TcpOption : std::uint8_t {
   kSackPermitted = 4,
   kSack = 5,
   kTimestamps = 8,
+  kFastOpen = 34,
 };
 
 inline constexpr std::size_t kMaxTcpOptions = 40;  // bytes that a data offset of 15 leaves for them
@@ -54,7 +55,7 @@ std::size_t options_size(const TcpOptions& options);
 std::size_t sack_blocks_sent(const TcpOptions& options);
 
 // Writes the options that are present, in Linux's order, each group padded in front
-// with NOPs to whole words; SACK blocks as many as fit. Returns options_size.
+// with NOPs to whole words, a cookie behind itself; SACK blocks as many as fit. Returns options_size.
 std::size_t encode_options(std::byte* to, const TcpOptions& options);
 
 }  // namespace pollux

@@ -26,7 +26,7 @@ Decoded decode(const Bytes& from, bool syn = true) {
 }
 
 bool is_empty(const TcpOptions& o) {
-  return !o.mss && !o.wind_shift && !o.sack_permitted && !o.ts && o.sack.count == 0;
+  return !o.mss && !o.wind_shift && !o.sack_permitted && !o.ts && o.sack.count == 0 && !o.fast_open;
 }
 
 void expect_equal(const TcpOptions& a, const TcpOptions& b) {
@@ -34,6 +34,7 @@ void expect_equal(const TcpOptions& a, const TcpOptions& b) {
   EXPECT_EQ(a.wind_shift, b.wind_shift);
   EXPECT_EQ(a.sack_permitted, b.sack_permitted);
   EXPECT_EQ(a.ts, b.ts);
+  EXPECT_EQ(a.fast_open, b.fast_open);
   ASSERT_EQ(a.sack.count, b.sack.count);
   for (std::size_t i = 0; i < a.sack.count; ++i) EXPECT_EQ(a.sack.blocks[i], b.sack.blocks[i]);
 }
@@ -259,6 +260,65 @@ TEST(TcpOptionsSent, HoldThreeSackBlocksWithTimestampsAndFourWithout) {  // RFC 
 }
 
 TEST(TcpOptionsSent, AreNothingWhenThereAreNone) { EXPECT_EQ(options_size({}), 0u); }
+
+// --- Fast Open
+
+Bytes fast_open(unsigned cookie_size, unsigned kind = 34) {
+  Bytes option = bytes({kind, 2 + cookie_size});
+  for (unsigned i = 0; i < cookie_size; ++i) option.push_back(static_cast<std::byte>(0xa0 + i));
+  return option;
+}
+
+// RFC 7413, 4.1.1: "The length MUST be even, 6 to 18, or 2. Options with invalid length SHOULD be ignored."
+TEST(FastOpenOption, CookiesHaveNothingOrFourToSixteenBytesAndAnEvenNumber) {
+  for (unsigned size = 0; size <= 38; ++size) {
+    const Decoded d = decode(fast_open(size));
+    EXPECT_TRUE(d.whole);
+    const bool good = size % 2 == 0 && (size == 0 || (4 <= size && size <= 16));
+    ASSERT_EQ(d.options.fast_open.has_value(), good) << size;
+    if (!good) continue;
+    const Bytes all = fast_open(size);
+    EXPECT_EQ(Bytes(d.options.fast_open->all().begin(), d.options.fast_open->all().end()),
+              Bytes(all.begin() + 2, all.end()));
+  }
+}
+
+TEST(FastOpenOption, IsReadInASynAloneAndNotUnderTheExperimentalKind) {
+  EXPECT_TRUE(is_empty(decode(fast_open(8), false).options));
+  EXPECT_TRUE(is_empty(decode(fast_open(8, 254)).options));
+  EXPECT_TRUE(is_empty(decode(bytes({254, 4, 0xf9, 0x89})).options));
+}
+
+TEST(FastOpenOption, IsWrittenAsItIsReadWithPaddingBehind) {
+  for (unsigned size = 0; size <= 16; size += 2) {
+    if (size == 2) continue;
+    TcpOptions options = decode(fast_open(size)).options;
+    Bytes written(options_size(options));
+    ASSERT_EQ(encode_options(written.data(), options), written.size());
+    Bytes wanted = fast_open(size);
+    while (wanted.size() % 4 != 0) wanted.push_back(std::byte{1});
+    EXPECT_EQ(written, wanted);
+    options.mss = 1460;
+    options.wind_shift = 7;
+    options.sack_permitted = true;
+    options.ts = Timestamps{1, 2};
+    Bytes all(options_size(options));
+    ASSERT_LE(all.size(), kMaxTcpOptions);
+    ASSERT_EQ(encode_options(all.data(), options), all.size());
+    expect_equal(decode(all).options, options);
+  }
+}
+
+TEST(FastOpenOption, IsPrintedAsPacketdrillWritesIt) {
+  Segment segment;
+  segment.flags = {.syn = true};
+  segment.options = decode(fast_open(4)).options;
+  EXPECT_EQ(to_string(segment), "S 0:0(0) win 0 <FO a0a1a2a3,nop,nop>");
+  segment.options = decode(fast_open(6)).options;
+  EXPECT_EQ(to_string(segment), "S 0:0(0) win 0 <FO a0a1a2a3a4a5>");
+  segment.options = decode(fast_open(0)).options;
+  EXPECT_EQ(to_string(segment), "S 0:0(0) win 0 <FO,nop,nop>");
+}
 
 // --- Printing
 
