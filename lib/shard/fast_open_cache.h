@@ -49,6 +49,7 @@ class FastOpenCache {
     FastOpenCookie cookie;
     std::uint8_t failures = 0;  // in a row
   };
+  static_assert(sizeof(Entry) == 72);  // as ShardConfig::fast_open_servers says
 
   std::size_t set_of(const FlowKey& key) const;
   Entry* lookup(const FlowKey& key);

@@ -71,7 +71,7 @@ struct ShardConfig {
   std::uint16_t first_port = 32768;     // ephemeral ports
   std::uint16_t last_port = 60999;
   std::uint32_t max_destinations = 64;       // with a port pool each
-  std::uint32_t fast_open_servers = 1024;    // whose cookies are kept, where tcp.fast_open_client is on; 80 B each
+  std::uint32_t fast_open_servers = 1024;    // whose cookies are kept, where tcp.fast_open_client is on; 72 B each
   bool reuse_time_wait = true;               // active open over TIME-WAIT where timestamps prove it safe (RFC 6191)
   std::uint32_t resets_per_second = 10'000;  // in answer to segments of no connection; 0: no limit
   bool answers_arp = true;                   // one shard of an engine does, the others only learn
