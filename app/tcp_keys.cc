@@ -101,6 +101,15 @@ SetResult set_mss(Options& o, std::string_view text) {
 using Config = tcp::Config;
 constexpr std::uint64_t kMebi = 1 << 20;
 
+SetResult set_receive_buffer_max(Options& o, std::string_view text) {
+  std::uint32_t& most = o.shard.tcp.receive_buffer_max;
+  if (text == "off") {
+    most = 0;
+    return {};
+  }
+  return put_within(parse_size(text), 2048, 1024 * kMebi, most);
+}
+
 constexpr std::array kTcpKeys{
     TcpKey{"time_wait", "TIME", "how long TIME-WAIT lasts (2 MSL)", set_time_wait,
            [](const Options& o) { return Json(exact_duration(o.shard.tcp.msl * 2)); }},
@@ -149,6 +158,12 @@ constexpr std::array kTcpKeys{
     duration_key<&Config::rto_min, 1'000'000>("rto_min", "least retransmission time-out"),
     duration_key<&Config::rto_max, 1'000'000>("rto_max", "greatest retransmission time-out"),
     size_key<&Config::receive_buffer, 2048, 1024 * kMebi>("rcvbuf", "SIZE", "receive buffer of a connection"),
+    TcpKey{"rcvbuf_max", "SIZE|off", "what the receive buffer grows to where so much is read in a round trip",
+           set_receive_buffer_max,
+           [](const Options& o) {
+             const std::uint32_t most = o.shard.tcp.receive_buffer_max;
+             return most == 0 ? Json("off") : Json(most);
+           }},
     size_key<&Config::send_buffer, 2048, 1024 * kMebi>("sndbuf", "SIZE", "send buffer of a connection"),
     size_key<&Config::r1, 1, 255>("r1", "N", "retransmissions before the application is warned"),
     duration_key<&Config::r2, 1'000'000>("r2", "unacknowledged for so long: give up"),

@@ -91,6 +91,8 @@ class Slab {
   // Only the last eighth is free, which owners of many leave to those that have none yet, so that
   // one cannot stop all the others.
   bool crowded() const { return size_ >= capacity_ - capacity_ / 8; }
+  // Only the last quarter is free: owners are not to ask for more than they need.
+  bool under_pressure() const { return size_ >= capacity_ - capacity_ / 4; }
   // What was taken from the system.
   std::size_t bytes() const { return memory_.size(); }
 

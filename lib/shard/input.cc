@@ -139,6 +139,7 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
     give_up_key(value);
     return arrive_for_nobody(i, packet);
   }
+  if (tcb.owes_ack_at_once()) acknowledge_at_once(tcb);  // of what the burst has brought before this
   const SeqNum una = tcb.snd().una;
   const SeqNum nxt = tcb.snd().nxt;
   const bool asked = tcb.asks_fast_open(env_);

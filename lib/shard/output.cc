@@ -124,6 +124,15 @@ bool ShardCore::push_reply(const FlowKey& key, const MacAddress& destination, co
   return true;
 }
 
+// It waits with the replies, which leave before whatever the connection says at the end of the turn. Where there is no
+// room, or no address, the ACK of the whole burst must do.
+void ShardCore::acknowledge_at_once(tcp::Tcb& tcb) {
+  const MacAddress* mac = neighbours_.mac({tcb.next_hop, tcb.next_hop_generation});
+  while (mac != nullptr && !tcp_replies_.full() && tcb.owes_ack_at_once()) {
+    push_reply(tcb.key(), *mac, tcb.acknowledge_at_once(env_), tcb.ttl(), tcb.tos());
+  }
+}
+
 void ShardCore::push_reset(const ParsedFrame& frame) {
   if (env_.now - reset_second_ >= 1s) {
     reset_second_ = env_.now;

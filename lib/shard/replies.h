@@ -12,7 +12,8 @@
 
 namespace pollux {
 
-// A segment that belongs to no TCB: a reset, a SYN-ACK, an ACK from TIME-WAIT.
+// A segment that belongs to no TCB: a reset, a SYN-ACK, an ACK from TIME-WAIT; or an ACK that its TCB did not keep
+// back.
 struct TcpReply {
   FlowKey key;
   MacAddress destination;
@@ -52,6 +53,7 @@ class BoundedQueue {
     --size_;
   }
   bool empty() const { return size_ == 0; }
+  bool full() const { return size_ == items_.size(); }
   std::size_t size() const { return size_; }
 
  private:

@@ -274,6 +274,7 @@ class ShardCore {
   std::size_t write_segment(const TxFrame& frame, const TcpFrameSpec& spec, std::size_t text,
                             const DeviceOffers& device, TxOffload& offload);
   void request_neighbour(const IpAddress& address, const MacAddress* known);
+  void acknowledge_at_once(tcp::Tcb& tcb);
   bool push_reply(const FlowKey& key, const MacAddress& destination, const tcp::Outgoing& out, std::uint8_t ttl,
                   std::uint8_t tos);
   void push_reset(const ParsedFrame& frame);

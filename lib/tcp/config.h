@@ -45,7 +45,8 @@ struct Config {
   Duration challenge_interval = 500ms;  // RFC 5961, 7: at most one challenge ACK in this time
   Duration sws_override = 200ms;        // RFC 9293, 3.8.6.2.1: between 0.1 and 1 s
 
-  std::uint32_t receive_buffer = 256 * 1024;
+  std::uint32_t receive_buffer = 256 * 1024;  // what a connection begins with
+  std::uint32_t receive_buffer_max = 0;  // what that grows to where so much is read in a round trip; less: it stays
   std::uint32_t send_buffer = 256 * 1024;
   std::uint32_t max_ranges = 512;             // out-of-order segments held for one connection
   std::uint16_t mss = 0;                      // upper limit on top of what the MTU allows; 0: none

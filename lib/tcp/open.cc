@@ -10,8 +10,9 @@
 namespace pollux::tcp {
 namespace {
 
-// The smallest shift with which 16 bits can offer the whole buffer (RFC 7323, 2.3).
-std::uint8_t shift_for(std::uint32_t buffer) {
+// The smallest shift with which 16 bits can offer the whole buffer (RFC 7323, 2.3), as large as it may become.
+std::uint8_t shift_for(const Config& config) {
+  const std::uint32_t buffer = std::max(config.receive_buffer, config.receive_buffer_max);
   std::uint8_t shift = 0;
   while (shift < 14 && (std::uint64_t{65535} << shift) < buffer) ++shift;
   return shift;
@@ -56,7 +57,7 @@ void Tcb::open_active(const FlowKey& key, const Opening& opening, const Options&
   ASSERT(state_ == State::kClosed);
   set_up(key, opening, options, env.config);
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
-  rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
+  rcv_wind_shift_ = (env.config.window_scaling ? shift_for(env.config) : 0) & 0xf;
   smss_ = most_smss_ = offered_mss_;
   sent_at_ = Millis::floor(env.now);
   Transmission& tx = begin_transmission(env);
@@ -75,7 +76,7 @@ void Tcb::open_passive(const FlowKey& key, const Segment& syn, const Opening& op
   set_up(key, opening, options, env.config);
   offered_mss_ = limit_mss(offered_mss_, env.config.mss);
   set(kPassive);
-  rcv_wind_shift_ = env.config.window_scaling ? shift_for(env.config.receive_buffer) : std::uint8_t{0};
+  rcv_wind_shift_ = (env.config.window_scaling ? shift_for(env.config) : 0) & 0xf;
   sent_at_ = Millis::floor(env.now);
   begin_transmission(env).fast_open = opening.fast_open;
   ++env.counters.passive_opens;
@@ -124,7 +125,7 @@ void Tcb::take_syn(const Segment& syn, Env& env) {
   most_smss_ = smss_;
   if (env.config.window_scaling && options.wind_shift) {
     set(kWindowScaled);
-    snd_wind_shift_ = std::min<std::uint8_t>(*options.wind_shift, 14);
+    snd_wind_shift_ = std::min<std::uint8_t>(*options.wind_shift, 14) & 0xf;
   } else {
     rcv_wind_shift_ = 0;
   }
@@ -142,6 +143,7 @@ void Tcb::established(Env& env) {
   if (!transmission(env)->early) events_.opened = true;
   if (flag(kSynRetransmitted)) congestion_.cwnd = smss_;  // RFC 5681, 3.1
   heard_from_peer(env);
+  begin_round(env);
   note_full_window(Millis::floor(env.now));
   arm_keep_alive(env);
   may_transmit_ = true;

@@ -67,7 +67,8 @@ void HandshakeRecord::unpack(const FlowKey& key, const Opening& opening, const O
   tcb.listener = listener;
   tcb.offered_mss_ = env.config.mss == 0 ? tcb.offered_mss_ : std::min(tcb.offered_mss_, env.config.mss);
   tcb.smss_ = tcb.most_smss_ = smss;
-  tcb.snd_wind_shift_ = wind_shifts >> 4;
+  const unsigned shifts = wind_shifts;  // of two numbers; g++ takes a shifted byte for one that may be too large
+  tcb.snd_wind_shift_ = (shifts >> 4) & kShiftMask;
   tcb.rcv_wind_shift_ = wind_shifts & kShiftMask;
   tcb.sent_at_ = sent_at;
   tcb.ts_.recent = ts_recent;

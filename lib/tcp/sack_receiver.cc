@@ -17,6 +17,7 @@ void Tcb::note_duplicate(SeqNum left, SeqNum right, Env& env) {
   const bool of_this_connection = rcv_.nxt <= left || distance(left, rcv_.nxt) < distance(rcv_.irs, rcv_.nxt);
   if (!of_this_connection) return;
   if (ReceiveQueue* q = begin_queue(env)) q->sack.arrived_again(left, right);
+  eager_acks_ = kEagerAcks;
   owe_ack();
 }
 

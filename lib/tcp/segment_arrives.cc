@@ -19,9 +19,6 @@ constexpr std::uint32_t kTimestampValidMs = 24 * 24 * 3600 * 1000;
 // `a` before `b` on the timestamp clock, modulo 2^32 (RFC 7323, 5.2).
 bool older(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
-// Memory that the held packets of one connection may take, bytes: what they are, not what text is in them.
-std::uint32_t most_held(const Env& env) { return 2 * env.config.receive_buffer + 65536; }
-
 std::uint32_t text_size(const Segment& seg) { return static_cast<std::uint32_t>(seg.text.size()); }
 
 // Where the segment's text begins, and where its FIN stands.
@@ -313,6 +310,7 @@ Verdict Tcb::take_some_text(Arrival& arrival, Env& env) {
     return Verdict::kDataAfterClose;
   }
   if (seq != rcv_.nxt) return hold_out_of_order(seq, text, arrival, env);
+  tune_receive_buffer(seg, env);
   if (!take_in_order(text, arrival, env)) return Verdict::kNoMemory;
   owe_ack_for_text(static_cast<std::uint32_t>(text.size()), env);
   return Verdict::kAccepted;
@@ -321,7 +319,8 @@ Verdict Tcb::take_some_text(Arrival& arrival, Env& env) {
 // With a scaled window the edge is rounded up to what the field can say, again with each ACK, so that
 // a window may be offered that the buffer has not: a quarter more is taken, and then no more.
 bool Tcb::buffer_is_overrun(SeqNum end, const Env& env) const {
-  const std::uint32_t most = env.config.receive_buffer + env.config.receive_buffer / 4 + (1u << rcv_wind_shift_);
+  const std::uint32_t buffer = receive_limit(env.config);
+  const std::uint32_t most = buffer + buffer / 4 + (1u << rcv_wind_shift_);
   return most < unread(env) + distance(rcv_.nxt, end);
 }
 
@@ -338,7 +337,7 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
     return true;
   }
   // Many small segments may take more memory than their text tells.
-  if (q->true_size() > most_held(env)) return false;
+  if (q->true_size() > most_held(env.config)) return false;
   if (MUTANT(43, q->ranges() > 0, false)) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
   if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
   const SeqNum before = rcv_.nxt;
@@ -357,12 +356,13 @@ void Tcb::count_received(std::uint32_t bytes, Env& env) {
 
 // Text beyond a hole (SHLD-31). Acknowledged at once (MAY-13).
 Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env) {
+  eager_acks_ = kEagerAcks;
   if (MUTANT(42, true, false)) owe_duplicate_ack();
   ReceiveQueue* q = begin_queue(env);
   if (q == nullptr) return Verdict::kNoMemory;
   note_overlap(seq, seq + static_cast<std::uint32_t>(text.size()), env);
   const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet),
-                            MUTANT(58, env.config.max_ranges, 0u), most_held(env));
+                            MUTANT(58, env.config.max_ranges, 0u), most_held(env.config));
   if (const auto range = q->range_around(seq)) q->sack.arrived(range->first, range->second);
   end_queue_if_empty(env);
   switch (held) {
@@ -446,6 +446,7 @@ void Tcb::owe_duplicate_ack() {
 // RFC 5681, 4.2: at least every second full-sized segment, and within 500 ms.
 void Tcb::owe_ack_for_text(std::uint32_t size, Env& env) {
   rmss_ = std::max<std::uint16_t>(rmss_, static_cast<std::uint16_t>(std::min<std::uint32_t>(size, offered_mss_)));
+  if (eager_acks_ > 0) --eager_acks_;
   if (distance(rcv_.last_ack_sent, rcv_.nxt) >= MUTANT(41, 2u, 200u) * rmss_) {
     owe_ack();
   } else if (MUTANT(25, !deadlines_.armed(Timer::kDelayedAck), false)) {

@@ -169,6 +169,16 @@ class Tcb {
   }
   void acknowledge() { owe_ack(); }
 
+  // Whether an acknowledgment is owed that cannot wait for the end of a burst; acknowledge_at_once() is to be called
+  // then. That is so while text is, or lately was, out of order: then each segment beyond a hole, or of what was here
+  // before, has one to itself, and of the rest at least every second (RFC 5681, 4.2), by which the peer finds what is
+  // lost, and of which it may lose some.
+  bool owes_ack_at_once() const {
+    return eager_acks_ != 0 && marks_.ack &&
+           (queue_ != kNone || distance(rcv_.last_ack_sent, rcv_.nxt) >= 2 * std::uint32_t{rmss_});
+  }
+  Outgoing acknowledge_at_once(Env& env);
+
   bool has_events() const { return events_.any(); }
   Events poll_events();
   // Only those that come before the text that arrived with them.
@@ -195,6 +205,8 @@ class Tcb {
   // With SACK what is thought to be in the network (RFC 6675, 2), and else the same as flight_size().
   std::uint32_t pipe(const Env& env) const;
   std::uint32_t unread(const Env& env) const;
+  // How much text the connection may hold, bytes: Config::receive_buffer, or what that has grown to.
+  std::uint32_t receive_limit(const Config& config) const;
   std::uint32_t unsent(const Env& env) const;
   const Congestion& congestion() const { return congestion_; }
   const RttEstimator& rtt() const { return rtt_; }
@@ -241,14 +253,16 @@ class Tcb {
   std::uint32_t next_hop = 0xffffffff;  // its place in the neighbour table, and whose that was
   std::uint32_t next_hop_generation = 0;
   std::uint16_t listener = 0;          // who accepted it; the ports' owner
-  bool in_ready_list = false;          // or waiting for a neighbour's address
-  bool app_paused = false;             // the application left text; it asks when it wants the rest
+  bool in_ready_list : 1 = false;      // or waiting for a neighbour's address
+  bool app_paused : 1 = false;         // the application left text; it asks when it wants the rest
   bool ephemeral : 1 = false;          // the local port came from EphemeralPorts
   bool in_flow_table : 1 = false;      // not any more once only its reader holds it
   bool fast_open_pending : 1 = false;  // one of its listener's PendingFastOpenRequests (RFC 7413, 4.2)
 
  private:
   // In the gap before `user`.
+  std::uint8_t back_off_ = 0;  // doublings of the RTO since a round trip was last measured (RFC 6298, 5.5)
+  std::uint16_t full_at_ = 0;  // when cwnd was last full, or last looked at (RFC 2861: T_prev); as sixteen_ms() says
   Reordering reordering_;
   std::uint32_t min_rtt_us_ = 0;  // RACK.min_RTT; 0: none was measured
 
@@ -436,6 +450,15 @@ class Tcb {
   void take_mark(const Segment& seg, Env& env);
   bool is_marked(const Segment& ack) const { return manner_.ecn && ack.flags.ece && !ack.flags.syn; }
 
+  // receive_window.cc: RFC 9293, 3.8.6.2.2, and how much to offer
+  void choose_window(Env& env);
+  std::uint16_t window_field() const;
+  std::uint32_t receive_room(const Env& env) const;
+  std::uint32_t most_held(const Config& config) const { return 2 * receive_limit(config) + 65536; }
+  std::uint32_t worth_offering(const Config& config) const;
+  void begin_round(Env& env);
+  void tune_receive_buffer(const Segment& seg, Env& env);
+
   // sack_receiver.cc: RFC 2018 and 2883
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
   void note_overlap(SeqNum left, SeqNum right, Env& env);
@@ -487,8 +510,6 @@ class Tcb {
   void wait_for_window(Env& env);
   void restart_after_idle(Env& env);
   void note_sent(const Outgoing& out, Env& env);
-  void choose_window(Env& env);
-  std::uint16_t window_field() const;
   std::uint32_t timestamp_now(const Env& env) const;
   SeqNum first_text(const Env& env) const;  // sequence number of the send buffer's first byte
   SeqNum text_end(const Env& env) const;    // after its last
@@ -519,6 +540,7 @@ class Tcb {
   static constexpr std::uint32_t kNoLedger = kNone & ~kResting;
   // A moment less than 17 minutes ago, in two bytes.
   static std::uint16_t sixteen_ms(Millis t) { return static_cast<std::uint16_t>(t.value() / 16); }
+  static constexpr std::uint8_t kEagerAcks = 128;  // Linux has 16 such segments after each that is out of order
   static constexpr std::uint8_t kDiffServ = 0xfc;  // RFC 2474; the lower two bits are ECN's
 
   // First what a segment in ESTABLISHED reads and writes.
@@ -528,12 +550,16 @@ class Tcb {
   Events events_;
   bool may_transmit_ = false;
   std::uint16_t flags_ = 0;
-  std::uint8_t snd_wind_shift_ = 0;
-  std::uint8_t rcv_wind_shift_ = 0;
+  std::uint8_t snd_wind_shift_ : 4 = 0;
+  std::uint8_t rcv_wind_shift_ : 4 = 0;
+  std::uint8_t eager_acks_ = 0;  // so many segments of text more are acknowledged as owes_ack_at_once() says
   SendSpace snd_;
   ReceiveSpace rcv_;
   TimestampState ts_;
-  Deadlines deadlines_;
+  [[no_unique_address]] Deadlines deadlines_;
+  std::uint8_t growth_ = 0;  // doublings of the receive buffer
+  std::uint8_t ttl_ = 64;    // these two in the gap behind the deadlines
+  std::uint8_t tos_ = 0;
   std::uint16_t smss_ = 536;            // text of a full-sized segment, options deducted (MUST-16)
   std::uint16_t rmss_ = 0;              // largest text received, for the "every second segment" rule
   std::uint16_t offered_mss_ = 536;     // what our MSS option says
@@ -552,13 +578,13 @@ class Tcb {
   std::uint16_t mtu_searched_s_ = 0;  // SMSS is below most_smss_: when more last failed; seconds, modulo 2^16
   std::uint8_t keep_alive_count_ = 10;
   std::uint8_t keep_alive_sent_ = 0;
-  std::uint8_t back_off_ = 0;  // doublings of the RTO since a round trip was last measured (RFC 6298, 5.5)
-  std::uint8_t ttl_ = 64;
-  std::uint8_t tos_ = 0;
-  Reason reason_ = Reason::kNone;
-  Reason soft_error_ = Reason::kNone;
+  Reason reason_ : 4 = Reason::kNone;
+  Reason soft_error_ : 4 = Reason::kNone;
   Manner manner_;
-  std::uint16_t full_at_ = 0;  // when cwnd was last full, or last looked at (RFC 2861: T_prev); as sixteen_ms() says
+  // The round trip in which it is being counted what the application reads: where that began, in units of the window
+  // field and modulo 2^16, and when.
+  std::uint16_t round_from_ = 0;
+  Millis round_began_;
 };
 
 // Table slot (at most 10 B) and all else included, an idle connection has 256 B.

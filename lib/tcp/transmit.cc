@@ -23,6 +23,16 @@ std::optional<Outgoing> Tcb::poll_transmit(std::uint32_t max_text, Env& env) {
   return out;
 }
 
+Outgoing Tcb::acknowledge_at_once(Env& env) {
+  ASSERT(owes_ack_at_once());
+  Outgoing out;
+  make_ack(out, env);
+  note_sent(out, env);
+  may_transmit_ = owes_more(env);
+  ASSERT(invariants_hold(env));
+  return out;
+}
+
 // False, and `out` is untouched: nothing is to be sent now.
 bool Tcb::make_next(Outgoing& out, std::uint32_t max_text, Env& env) {
   if (marks_.rst) return make_reset(out, env);
@@ -73,7 +83,7 @@ bool Tcb::make_syn(Outgoing& out, Env& env) {
   const std::uint32_t wnd = answer ? rcv_wnd() : env.config.receive_buffer;  // never scaled in a SYN
   out.wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(wnd, 65535));
   out.options.mss = offered_mss_;  // MUST-14
-  if (answer ? flag(kWindowScaled) : env.config.window_scaling) out.options.wind_shift = rcv_wind_shift_;
+  if (answer ? flag(kWindowScaled) : env.config.window_scaling) out.options.wind_shift = rcv_shift();
   out.options.sack_permitted = answer ? flag(kSackPermitted) : env.config.sack_permitted;
   if (answer ? flag(kTimestamps) : env.config.timestamps) {
     out.options.ts = Timestamps{timestamp_now(env), answer ? ts_.recent : 0};
@@ -325,35 +335,6 @@ void Tcb::restart_after_idle(Env& env) {
     congestion_.cwnd = restart;
   }
   note_full_window(now);
-}
-
-// The window to offer. Its right edge never moves left (SHLD-14), and moves right only by
-// what is worth a segment (MUST-39):
-//
-//     RCV.NXT              edge as offered           RCV.NXT + free buffer
-//        |---- RCV.WND --------|------ not offered yet -------|
-//
-// With a scaled window the edge is rounded down to what the field can say, but not to the
-// left of where it was. In SYN-RECEIVED it stays where the SYN put it: a HandshakeRecord keeps no edge.
-void Tcb::choose_window(Env& env) {
-  const std::uint32_t buffer = env.config.receive_buffer;
-  const SeqNum possible = rcv_.nxt + (buffer - std::min(unread(env), buffer));
-  const std::uint32_t worth = std::min<std::uint32_t>(buffer / 2, std::max(rmss_, offered_mss_));
-  SeqNum edge = rcv_.edge;
-  const bool may_grow = !peer_has_closed(state_) && state_ != State::kSynReceived;
-  if (may_grow && edge < possible && distance(edge, possible) >= MUTANT(46, worth, 1u)) edge = possible;
-  edge = MUTANT(17, edge, possible);
-  const std::uint32_t unit = std::uint32_t{1} << rcv_wind_shift_;
-  std::uint32_t field = std::min<std::uint32_t>(distance(rcv_.nxt, edge) / unit, 65535);
-  if (rcv_.nxt + field * unit < rcv_.edge && field < 65535) {
-    field = (distance(rcv_.nxt, rcv_.edge) + unit - 1) / unit;
-  }
-  rcv_.edge = MUTANT(17, max(rcv_.edge, rcv_.nxt + field * unit), rcv_.nxt + field * unit);
-}
-
-std::uint16_t Tcb::window_field() const {
-  return static_cast<std::uint16_t>(
-      std::min<std::uint32_t>(rcv_wnd() >> MUTANT(49, rcv_wind_shift_, std::uint8_t{0}), 65535));
 }
 
 std::uint32_t Tcb::timestamp_now(const Env& env) const { return Millis::floor(env.now).value() + ts_.offset; }

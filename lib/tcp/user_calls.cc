@@ -125,11 +125,10 @@ void Tcb::consume(std::uint32_t n, Env& env) {
   // MUST-39: the peer is told of new room when that is worth a segment, and while what
   // it knows of is not plenty anyway.
   const std::uint32_t largest =
-      std::min(env.config.receive_buffer, 65535u << rcv_wind_shift_);  // what the field can say
-  const std::uint32_t room =
-      std::min(env.config.receive_buffer - std::min(unread(env), env.config.receive_buffer), largest);
+      std::min(receive_limit(env.config), 65535u << rcv_wind_shift_);  // what the field can say
+  const std::uint32_t room = std::min(receive_room(env), largest);
   const std::uint32_t known = rcv_wnd();
-  const std::uint32_t worth = std::min<std::uint32_t>(largest / 2, std::max(rmss_, offered_mss_));
+  const std::uint32_t worth = std::min(largest / 2, worth_offering(env.config));
   if (!peer_has_closed(state_) && state_ != State::kClosed && room >= known + worth &&
       MUTANT(69, known <= largest / 2, false)) {
     owe_ack();

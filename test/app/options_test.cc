@@ -161,6 +161,7 @@ const std::map<std::string, std::string> kTcpValues{
     {"rto_min", "50ms"},
     {"rto_max", "30s"},
     {"rcvbuf", "64Ki"},
+    {"rcvbuf_max", "2Mi"},
     {"sndbuf", "128Ki"},
     {"r1", "5"},
     {"r2", "100s"},

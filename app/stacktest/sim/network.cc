@@ -124,7 +124,8 @@ void Network::make_host(int host) {
         oracle_.delivered(host, frame, now_);
       },
       [this, host](std::span<std::byte> frame) { return is_lost(host, frame); });
-  oracle_.set_limits(host, {config.mtu, config.tcp.receive_buffer});
+  const std::uint32_t buffer = config.tcp.receive_buffer;
+  oracle_.set_limits(host, {config.mtu, buffer, std::max(buffer, config.tcp.receive_buffer_max)});
   hosts_[h].app = std::make_unique<SimApp>(*this, host);
   hosts_[h].burst.resize(config_.burst[h]);
   start(host);

@@ -60,6 +60,15 @@ tcp::Config tcp_config(Random& random, Troubles troubles) {
   return c;
 }
 
+// Drawn apart, as what follows. Whose buffer grows, grows to at most sixteen times what it was.
+void choose_largest_buffers(NetworkConfig& c, std::uint64_t seed) {
+  Random random{seed * 0x94d049bb133111ebu + 1};
+  for (tcp::Config& tcp : c.tcp) {
+    const auto times = static_cast<std::uint32_t>(1 + random.below(16));
+    if (random.chance(0.5)) tcp.receive_buffer_max = std::min(times * tcp.receive_buffer, 4u << 20);
+  }
+}
+
 // Drawn apart from the rest of the world, which is as it would be without.
 void choose_ecn(NetworkConfig& c, std::uint64_t seed) {
   Random random{seed * 0xbf58476d1ce4e5b9u + 1};
@@ -202,6 +211,7 @@ class Scenario {
       c.device[host] = device(random_, troubles_, world_);
       if (troubles_.has(Trouble::kOddDevices)) c.burst[host] = spread(random_, 1, 64);
     }
+    choose_largest_buffers(c, world_.seed);
     choose_ecn(c, world_.seed);
     msl_ = std::min(c.tcp[0].msl, c.tcp[1].msl);
     c.backlog = troubles_.has(Trouble::kSmallTables) ? static_cast<std::uint32_t>(spread(random_, 1, 16)) : 1024;

@@ -196,7 +196,7 @@ void WireOracle::judge_ack(int host, Direction& d, const WireView& v, Instant no
   // SHLD-14. A SYN-ACK that comes again cannot say what a challenge ACK in between has: its field is never scaled.
   if (ack + window < d.edge && !v.syn) complain("the right edge of the window moves left", v);
   const std::uint64_t unit = std::uint64_t{1} << shift;
-  if (window > limits_[static_cast<std::size_t>(host)].receive_buffer + unit) {
+  if (window > limits_[static_cast<std::size_t>(host)].receive_buffer_max + unit) {
     complain("a window larger than the buffer behind it", v);
   }
   judge_growth_of_window(host, d, ack + window, unit, v);
@@ -344,8 +344,9 @@ void WireOracle::take_delivery(Direction& d, const WireView& v, Instant now) {
     d.una = std::max(d.una, ack);
     if (ack + d.max_wnd < d.una && !v.text.empty()) d.late_text = true;  // RFC 5961, 5.2: "MUST be discarded"
   }
-  // RFC 7323, 4.3: TS.Recent may come from a segment that begins at or before Last.ACK.sent.
-  if (v.ts && (v.syn || behind(from) || from <= d.acked)) {
+  // RFC 7323, 4.3: TS.Recent may come from a segment that begins at or before Last.ACK.sent, which may be anything up
+  // to RCV.NXT: an ACK may have been made in the middle of the burst, and be seen only at its end.
+  if (v.ts && (v.syn || behind(from) || from <= std::max(d.acked, d.coverage.contiguous()))) {
     if (!d.ts_limit || newer(v.ts->first, *d.ts_limit)) d.ts_limit = v.ts->first;
   }
   if (!v.ack_bit || v.length() == 0) return;

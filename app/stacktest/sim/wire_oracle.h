@@ -31,6 +31,7 @@ class WireOracle {
   struct HostLimits {
     std::uint16_t mtu = 1500;
     std::uint32_t receive_buffer = UINT32_MAX;
+    std::uint32_t receive_buffer_max = UINT32_MAX;  // what that may grow to
   };
   void set_limits(int host, const HostLimits& limits) { limits_[static_cast<std::size_t>(host)] = limits; }
 

@@ -1,0 +1,164 @@
+// How many acknowledgments a burst costs, and what is offered when memory runs short: RFC 5681, 4.2; RFC 9293, 3.8.6.
+
+#include <algorithm>
+
+#include "test_shard.h"
+
+namespace pollux::test {
+namespace {
+
+using ShardAck = ShardOf;
+POLLUX_BOTH_FAMILIES(ShardAck);
+
+constexpr std::uint32_t kSize = 1000;
+
+// A peer that sends numbered segments of kSize bytes, so many in one burst.
+class Sender {
+ public:
+  Sender(TestShard& world, bool sack) : world_{world}, peer_{world} {
+    world.listen();
+    TestTcp syn = peer_.segment(kSyn);
+    if (sack) append(syn.options, bytes({1, 1, 4, 2}));
+    world.receive(syn);
+    const auto answer = world.take();
+    EXPECT_TRUE(answer);
+    peer_.ack = answer->segment().seq.value() + 1;
+    ++peer_.seq;
+    first_ = peer_.seq;
+    peer_.sends(kAck);
+    world.expect_silence();
+  }
+
+  // Segments with these numbers in one burst; how many ACKs came, each of which has no text.
+  std::vector<Sent> burst(const std::vector<std::uint32_t>& numbers) {
+    std::vector<Bytes> frames;
+    for (const std::uint32_t n : numbers) {
+      peer_.seq = first_ + n * kSize;
+      frames.push_back(world_.frame(peer_.segment(kAck, std::string(kSize, static_cast<char>('a' + n % 26)))));
+    }
+    world_.receive(frames);
+    const std::deque<Sent> all = world_.take_all();
+    return {all.begin(), all.end()};
+  }
+  std::vector<Sent> burst(std::uint32_t from, std::uint32_t to) {
+    std::vector<std::uint32_t> numbers;
+    for (std::uint32_t n = from; n < to; ++n) numbers.push_back(n);
+    return burst(numbers);
+  }
+  // How many segments it acknowledges.
+  std::uint32_t acked(const Sent& sent) const { return (sent.segment().ack.value() - first_) / kSize; }
+  std::uint32_t right_edge(const Sent& sent) const { return sent.segment().ack.value() + sent.segment().wnd - first_; }
+
+ private:
+  TestShard& world_;
+  Peer peer_;
+  std::uint32_t first_ = 0;
+};
+
+std::vector<std::uint32_t> acked_by(const Sender& sender, const std::vector<Sent>& acks) {
+  std::vector<std::uint32_t> out;
+  for (const Sent& ack : acks) out.push_back(sender.acked(ack));
+  return out;
+}
+
+// RFC 5681, 4.2: "A TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment arrives."
+TEST_P(ShardAck, EachSegmentBeyondAHoleHasItsOwn) {
+  for (const bool sack : {false, true}) {
+    TestShard world{given()};
+    Sender sender{world, sack};
+    sender.burst(0, 10);
+    const std::vector<Sent> acks = sender.burst(11, 31);
+    EXPECT_EQ(acked_by(sender, acks), std::vector<std::uint32_t>(20, 10));
+    if (!sack) continue;
+    for (std::size_t i = 0; i < acks.size(); ++i) {  // RFC 2018, 4: the first block holds what caused the ACK
+      const SackBlock& block = acks[i].segment().options.sack.blocks[0];
+      EXPECT_EQ(distance(block.left, block.right), (i + 1) * kSize);
+    }
+  }
+}
+
+// RFC 5681, 4.2: "... an immediate ACK when the incoming segment fills in all or part of a gap in the sequence space."
+TEST_P(ShardAck, EachSegmentThatFillsAHoleHasItsOwn) {
+  TestShard world{given()};
+  Sender sender{world, true};
+  sender.burst(0, 10);
+  sender.burst({11, 13, 15, 16});
+  EXPECT_EQ(acked_by(sender, sender.burst({10, 12, 14})), (std::vector<std::uint32_t>{12, 14, 17}));
+}
+
+// RFC 5681, 4.2: "an ACK SHOULD be generated for at least every second full-sized segment": the peer repairs, and ACKs
+// may be lost where segments are.
+TEST_P(ShardAck, EverySecondSegmentHasOneForAWhileAfterAHole) {
+  TestShard world{given()};
+  Sender sender{world, true};
+  sender.burst(0, 10);
+  sender.burst({11});
+  sender.burst({10});
+  EXPECT_EQ(acked_by(sender, sender.burst(12, 20)), (std::vector<std::uint32_t>{14, 16, 18, 20}));
+  for (std::uint32_t n = 20; n < 340; n += 32) sender.burst(n, n + 32);
+  EXPECT_EQ(acked_by(sender, sender.burst(340, 372)), std::vector{372u}) << "one a burst again";
+}
+
+// RFC 2883, 4: each duplicate is told of.
+TEST_P(ShardAck, EachSegmentThatCameBeforeHasItsOwn) {
+  TestShard world{given()};
+  Sender sender{world, true};
+  sender.burst(0, 10);
+  const std::vector<Sent> acks = sender.burst({3, 7});
+  ASSERT_EQ(acks.size(), 2u);
+  for (const Sent& ack : acks) {
+    EXPECT_EQ(distance(ack.segment().options.sack.blocks[0].left, ack.segment().options.sack.blocks[0].right), kSize);
+  }
+}
+
+// RFC 9293, 3.8.6.2.1 (SHLD-14): what was offered may come, however little memory is left; but no more is offered than
+// a few segments.
+TEST_P(ShardAck, MemoryPressureShrinksOffersButNotTheRightEdge) {
+  TestShard::Given crowded = given();
+  crowded.config.held_segments = 64;
+  crowded.config.tcp.receive_buffer = 65535;
+  TestShard world{crowded};
+  Sender sender{world, true};
+  bool paused = true;
+  world.app.when_text = [&](Conn, std::span<const std::byte> text) { return paused ? std::size_t{0} : text.size(); };
+  std::uint32_t edge = 0;
+  std::uint32_t last = 0;
+  for (std::uint32_t n = 0; n < 50; n += 2) {
+    for (const Sent& ack : sender.burst(n, n + 2)) {
+      EXPECT_GE(sender.right_edge(ack), edge);
+      edge = sender.right_edge(ack);
+      last = ack.segment().wnd;
+    }
+  }
+  ASSERT_TRUE(world.shard.core().stores().held.under_pressure());
+  EXPECT_EQ(edge, 65535u) << "as it was first offered";
+  EXPECT_EQ(last, 65535u - 50 * kSize);
+}
+
+// No more than what keeps acknowledgments coming is offered to a new connection while others hold the memory.
+TEST_P(ShardAck, UnderMemoryPressureAFewSegmentsAreOffered) {
+  TestShard::Given crowded = given();
+  crowded.config.held_segments = 64;
+  TestShard world{crowded};
+  Sender hoarder{world, true};
+  world.app.when_text = [](Conn, std::span<const std::byte>) { return std::size_t{0}; };
+  hoarder.burst(0, 50);
+  ASSERT_TRUE(world.shard.core().stores().held.under_pressure());
+  world.app.when_text = nullptr;
+  Peer other{world, 40113};
+  ASSERT_TRUE(other.opens());  // with 65535 bytes, which may come
+  std::uint32_t edge = other.seq + 65535;
+  for (int i = 0; i < 100; ++i) {
+    other.sends(kAck | kPsh, std::string(1440, 'x'));
+    for (const Sent& ack : world.take_all()) {
+      const std::uint32_t now = ack.segment().ack.value() + ack.segment().wnd;
+      EXPECT_GE(static_cast<std::int32_t>(now - edge), 0);
+      edge = now;
+      EXPECT_LE(static_cast<std::int32_t>(now - other.seq), std::max(65535 - i / 2 * 2880, 4 * 1460));
+    }
+  }
+  EXPECT_EQ(edge - other.seq, world.v6() ? 4 * 1440u : 4 * 1460u);
+}
+
+}  // namespace
+}  // namespace pollux::test
