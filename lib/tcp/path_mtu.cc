@@ -127,7 +127,6 @@ void Tcb::suspect_black_hole(Env& env) {
   if (!config.mtu_probing || tx.time_outs + 1 < config.r1) return;
   const SeqNum end = min(snd_.nxt, text_end(env));
   const std::uint32_t size = snd_.una < end ? std::min<std::uint32_t>(smss_, distance(snd_.una, end)) : 0;
-  if (size < std::min(smss_, config.base_mss)) return;  // not for its size: that passes nearly everywhere
   const std::uint32_t smaller = size > config.base_mss ? config.base_mss : size / 2;
   const std::uint32_t smss = std::max<std::uint32_t>(smaller, least_smss(config));
   if (smss >= size) return;
