@@ -186,8 +186,7 @@ void WireOracle::judge_text(int host, Direction& d, const WireView& v) {
 void WireOracle::judge_ack(int host, Direction& d, const WireView& v, Instant now) {
   if (!d.peer) return complain("an acknowledgment before the peer's SYN came", v);
   const std::uint64_t ack = offset(d.peer->seq, v.ack);
-  std::uint64_t have = d.coverage.contiguous();
-  if (d.peer_fin == have) ++have;
+  const std::uint64_t have = d.received();
   if (behind(ack) || ack > have) return complain("an acknowledgment of what never came", v);
   if (ack < d.acked) complain("an acknowledgment that goes back", v);
   d.acked = std::max(d.acked, ack);
@@ -201,11 +200,13 @@ void WireOracle::judge_ack(int host, Direction& d, const WireView& v, Instant no
   }
   judge_growth_of_window(host, d, ack + window, unit, v);
   d.edge = std::max(d.edge, ack + window);
-  if (d.ack_owed_since && ack >= std::min(have, d.edge)) {
-    if (now - *d.ack_owed_since > kLatestAck + kSlack && !excused_[static_cast<std::size_t>(host)] && !d.late_text) {
-      complain("an acknowledgment more than 500 ms late", v);
-    }
-    d.ack_owed_since.reset();
+  const std::uint64_t answered = ack >= std::min(have, d.edge) ? have : ack;
+  bool late = false;
+  for (; !d.acks_owed.empty() && d.acks_owed.front().to <= answered; d.acks_owed.pop_front()) {
+    late |= now - d.acks_owed.front().since > kLatestAck + kSlack;
+  }
+  if (late && !excused_[static_cast<std::size_t>(host)] && !d.late_text) {
+    complain("an acknowledgment more than 500 ms late", v);
   }
 }
 
@@ -346,19 +347,19 @@ void WireOracle::take_delivery(Direction& d, const WireView& v, Instant now) {
   }
   // RFC 7323, 4.3: TS.Recent may come from a segment that begins at or before Last.ACK.sent, which may be anything up
   // to RCV.NXT: an ACK may have been made in the middle of the burst, and be seen only at its end.
-  if (v.ts && (v.syn || behind(from) || from <= std::max(d.acked, d.coverage.contiguous()))) {
+  if (v.ts && (v.syn || behind(from) || from <= std::max(d.acked, d.received()))) {
     if (!d.ts_limit || newer(v.ts->first, *d.ts_limit)) d.ts_limit = v.ts->first;
   }
   if (!v.ack_bit || v.length() == 0) return;
   std::uint64_t text_from = from + (v.syn ? 1 : 0);
   std::uint64_t text_to = text_from + v.text.size();
   if (behind(text_to)) return;  // wholly before the SYN
+  const std::uint64_t before = d.received();
   if (v.fin) d.peer_fin = text_to;
   if (behind(text_from)) text_from = 1;
-  const std::uint64_t before = d.coverage.contiguous();
   d.coverage.add(text_from, text_to);
-  const bool grew = d.coverage.contiguous() > before && d.acked < std::min(d.coverage.contiguous(), d.edge);
-  if (grew && !d.ack_owed_since) d.ack_owed_since = now;
+  const std::uint64_t have = d.received();
+  if (before < have && d.acked < std::min(have, d.edge)) d.acks_owed.push_back({have, now});
 }
 
 }  // namespace pollux::sim

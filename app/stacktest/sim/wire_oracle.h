@@ -3,6 +3,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -96,6 +97,12 @@ class WireOracle {
     std::uint64_t contiguous_ = 1;
   };
 
+  // Text, or a FIN, up to an offset from IRS, and since when it has been there with all before it.
+  struct Owed {
+    std::uint64_t to;
+    Instant since;
+  };
+
   // The segments that one socket address sends to another, and what it has been delivered.
   struct Direction {
     // The incarnation that is being judged; a SYN with another number begins the next.
@@ -119,8 +126,7 @@ class WireOracle {
     std::uint32_t last_tsval = 0;
     std::uint32_t last_tsecr = 0;
     bool sent_ts = false;
-    // Since when text lies acknowledged by nobody.
-    std::optional<Instant> ack_owed_since;
+    std::deque<Owed> acks_owed;
     // Retransmission: the same number again and again, with nothing heard in between.
     std::uint64_t resent_offset = 0;
     std::optional<Instant> resent_at;
@@ -132,6 +138,8 @@ class WireOracle {
     std::uint64_t resets_sent = 0;
     std::uint64_t resets_allowed = 0;
     bool answer_owed = false;  // in this turn
+    // The first offset from IRS that did not come yet.
+    std::uint64_t received() const { return coverage.contiguous() + (peer_fin == coverage.contiguous() ? 1 : 0); }
     bool sack_in_use() const { return peer && syn && peer->sack_permitted && syn->sack_permitted; }
     bool ts_in_use() const { return syn && peer && syn->ts && peer->ts; }
     bool scaled() const { return syn && peer && syn->wind_shift && peer->wind_shift; }
