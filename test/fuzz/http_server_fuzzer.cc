@@ -48,6 +48,18 @@ Outcome conversation(std::string_view text, std::size_t piece, std::uint32_t roo
   return outcome;
 }
 
+std::size_t common_size(std::string_view a, std::string_view b) {
+  const auto differ = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return static_cast<std::size_t>(differ.first - a.begin());
+}
+
+// Of a request that is wrong in two ways the answer may name either: which is seen first hangs on the pieces.
+bool refuses_at(std::string_view sent, std::size_t at) {
+  constexpr std::string_view kRefusal = "HTTP/1.1 4";
+  const std::size_t begin = sent.rfind("HTTP/1.1 ", at);
+  return begin != std::string_view::npos && sent.substr(begin).starts_with(kRefusal);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -60,8 +72,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Outcome pieces = conversation(text, piece, room);
   CHECK(whole.stalled || whole.ended);
   CHECK(whole.stalled == pieces.stalled && whole.ended == pieces.ended);
-  const std::size_t common = std::min(whole.sent.size(), pieces.sent.size());
-  CHECK(whole.sent.compare(0, common, pieces.sent, 0, common) == 0);
-  CHECK(whole.stalled || whole.sent.size() == pieces.sent.size());
+  const std::size_t common = common_size(whole.sent, pieces.sent);
+  if (common < std::min(whole.sent.size(), pieces.sent.size())) {
+    CHECK(refuses_at(whole.sent, common) && refuses_at(pieces.sent, common));
+  } else {
+    CHECK(whole.stalled || whole.sent.size() == pieces.sent.size());
+  }
   return 0;
 }
