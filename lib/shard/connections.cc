@@ -135,7 +135,7 @@ void ShardCore::settle(std::uint32_t index) {
   if (tcb.fast_open_pending && tcb.state() != tcp::State::kSynReceived) end_pending_fast_open(tcb);
   const bool quiet = !tcb.wants_to_transmit() && !tcb.has_events() && !tcb.in_ready_list;
   if (quiet && tcb.state() == tcp::State::kClosed) return destroy(index);
-  if (tcb.state() == tcp::State::kClosed && !tcb.wants_to_transmit() && !tcb.in_ready_list) give_up_key(index);
+  if (tcb.state() == tcp::State::kClosed && !tcb.wants_to_transmit()) give_up_key(index);
   if (quiet && tcb.state() == tcp::State::kTimeWait && tcb.unread(env_) == 0) return to_time_wait(index);
   if (tcb.wants_to_transmit() && !tcb.in_ready_list) push_ready(index);
   if (const auto due = tcb.next_deadline(env_.now);

@@ -59,9 +59,11 @@ std::optional<FastOpenCookie> ShardCore::cookie_to_give(const ParsedFrame& frame
   return tcp::fast_open_cookie(keys.current, frame.key);
 }
 
-// The handshake is done, or never will be.
+// The handshake is done, or never will be. A reset makes no room at once (5.1), nor does what a firewall says in its
+// place.
 void ShardCore::end_pending_fast_open(tcp::Tcb& tcb) {
-  const bool by_reset = tcb.state() == tcp::State::kClosed && tcb.reason() == tcp::Reason::kReset;
+  const bool by_reset = tcb.state() == tcp::State::kClosed &&
+                        (tcb.reason() == tcp::Reason::kReset || tcb.reason() == tcp::Reason::kRefused);
   listeners_[tcb.listener].pending.end(by_reset, env_.now);
   tcb.fast_open_pending = false;
 }
@@ -80,12 +82,13 @@ void ShardCore::learn_of_fast_open(const tcp::Tcb& tcb, const Segment& answer, S
   if (!tcp::synchronized(tcb.state())) return;
   const FlowKey& key = tcb.key();
   const SeqNum text = tcb.snd().iss + 1;
-  if (text < answer.ack) fast_open_cache_.succeed(key);
   if (answer.options.fast_open && answer.options.fast_open->size > 0) {
     const std::uint16_t usual = key.remote.is_v4() ? tcp::kDefaultMssV4 : tcp::kDefaultMssV6;
     fast_open_cache_.learn(key, *answer.options.fast_open, answer.options.mss.value_or(usual), env_.now);
   } else if (text < text_end && answer.ack == text) {
     fast_open_cache_.fail(key, env_.now);  // 4.1.3.1: "the server not acknowledging the data in the SYN"
+  } else {
+    fast_open_cache_.succeed(key);
   }
 }
 

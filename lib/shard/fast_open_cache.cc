@@ -55,6 +55,7 @@ void FastOpenCache::learn(const FlowKey& key, const FastOpenCookie& cookie, std:
   Entry& entry = place_for(key, now);
   entry.cookie = cookie;
   entry.mss = mss;
+  entry.failures = 0;
 }
 
 void FastOpenCache::fail(const FlowKey& key, Instant now) {

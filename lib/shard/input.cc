@@ -134,11 +134,6 @@ ShardCore::Touched ShardCore::arrive_tcp(std::size_t i, Packet& packet) {
   if (HalfOpenTable::is_one(value)) return arrive_half_open(i, value, packet);
 
   tcp::Tcb& tcb = tcbs_[value];
-  // Over since earlier in this burst, and still in the ready list.
-  if (tcb.state() == tcp::State::kClosed && !tcb.wants_to_transmit()) {
-    give_up_key(value);
-    return arrive_for_nobody(i, packet);
-  }
   if (tcb.owes_ack_at_once()) acknowledge_at_once(tcb);  // of what the burst has brought before this
   const SeqNum una = tcb.snd().una;
   const SeqNum nxt = tcb.snd().nxt;
@@ -345,9 +340,11 @@ ShardCore::Touched ShardCore::arrive_icmp(const ParsedFrame& frame) {
     const SeqNum seq = message->quoted->seq;
     if (!HalfOpenTable::is_one(value)) {
       tcp::Tcb& tcb = tcbs_[value];
+      const bool asked = tcb.asks_fast_open(env_);
       believed = message->kind == IcmpKind::kPacketTooBig
                      ? tcb.packet_too_big(seq, message->mtu, message->quoted->size, env_)
                      : tcb.icmp_error(error, seq, env_);
+      if (asked && !tcb.asks_fast_open(env_)) fast_open_cache_.fail(tcb.key(), env_.now);  // RFC 7413, 4.1.3.1
     } else if (error != tcp::IcmpError::kOther) {
       believed = icmp_for_half_open(value, seq, flows_.hash(message->quoted->key));
     }

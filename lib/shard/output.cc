@@ -120,15 +120,15 @@ bool ShardCore::push_reply(const FlowKey& key, const MacAddress& destination, co
     ++shard_counters_.replies_dropped;
     return false;
   }
-  *reply = {key, destination, out.seq, out.ack, out.wnd, out.flags, out.options, ttl, tos};
+  *reply = {key, destination, out.seq, out.ack, out.wnd, out.up, out.flags, out.options, ttl, tos};
   return true;
 }
 
 // It waits with the replies, which leave before whatever the connection says at the end of the turn. Where there is no
-// room, or no address, the ACK of the whole burst must do.
+// address, or half of the room is taken, which others may need more, the ACK of the whole burst must do.
 void ShardCore::acknowledge_at_once(tcp::Tcb& tcb) {
   const MacAddress* mac = neighbours_.mac({tcb.next_hop, tcb.next_hop_generation});
-  while (mac != nullptr && !tcp_replies_.full() && tcb.owes_ack_at_once()) {
+  while (mac != nullptr && tcp_replies_.size() < kTcpReplies / 2 && tcb.owes_ack_at_once()) {
     push_reply(tcb.key(), *mac, tcb.acknowledge_at_once(env_), tcb.ttl(), tcb.tos());
   }
 }
@@ -178,6 +178,7 @@ std::size_t ShardCore::build_reply(const TxFrame& frame, const DeviceOffers& dev
   spec.seq = reply.seq;
   spec.ack = reply.ack;
   spec.wnd = reply.wnd;
+  spec.up = reply.up;
   spec.flags = reply.flags;
   spec.options = &reply.options;
   const std::size_t size = write_segment(frame, spec, 0, device, offload);

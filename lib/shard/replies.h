@@ -20,6 +20,7 @@ struct TcpReply {
   SeqNum seq;
   SeqNum ack;
   std::uint16_t wnd = 0;
+  std::uint16_t up = 0;
   TcpFlags flags;
   TcpOptions options;
   std::uint8_t ttl = 64;
@@ -53,7 +54,6 @@ class BoundedQueue {
     --size_;
   }
   bool empty() const { return size_ == 0; }
-  bool full() const { return size_ == items_.size(); }
   std::size_t size() const { return size_; }
 
  private:

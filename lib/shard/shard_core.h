@@ -314,7 +314,8 @@ class ShardCore {
   std::uint32_t ready_head_ = kNone;
   std::uint32_t ready_tail_ = kNone;
   std::uint32_t waiting_head_ = kNone;  // for a neighbour's address
-  BoundedQueue<TcpReply> tcp_replies_{1024};
+  static constexpr std::size_t kTcpReplies = 1024;
+  BoundedQueue<TcpReply> tcp_replies_{kTcpReplies};
   BoundedQueue<RawReply> raw_replies_{64};
   Instant reset_second_;
   std::uint32_t resets_this_second_ = 0;

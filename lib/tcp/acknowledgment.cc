@@ -42,8 +42,7 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   if (tx.syn_text > 0) settle_syn_text(seg.ack, env);
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
-  const bool used = !flag(kSynUnacked) && (flight + 2 * smss_ >= congestion_.cwnd ||
-                                           (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd));
+  const bool of_syn = flag(kSynUnacked);
   const Millis now = Millis::floor(env.now);
   // Most ACKs lie in the midst of what is being timed, and measure nothing.
   const bool timed = tx.timing && tx.timed_seq <= seg.ack;
@@ -53,6 +52,9 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.spurious.pending) find_spurious(seg, acked, env);
+  // By cwnd as an undo may just have put it back.
+  const bool used = !of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
+                                (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd));
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
     tx.used = 0;  // a recovery uses less
@@ -98,7 +100,9 @@ void Tcb::settle_syn_text(SeqNum ack, Env& env) {
     return;
   }
   if (tx.fast_open) ++env.counters.fast_open_active_fail;  // else the time-out has counted it
-  env.counters.bytes_sent -= distance(ack, snd_.nxt);
+  const std::uint32_t refused = distance(ack, snd_.nxt);
+  env.counters.bytes_sent -= refused;
+  if (Ledger* l = ledger(env)) l->bytes_sent -= refused;
   snd_.nxt = ack;
 }
 
@@ -185,7 +189,8 @@ void Tcb::note_round_trip(Duration rtt, const Segment& seg, Env& env) {
 }
 
 // For HyStart++, of the last that `ack` acknowledges: of each ACK, and so only where it is wanted. A run's time is that
-// of its first segment, so that this is up to a sixteenth of a round trip too long (SendLog); RttThresh is an eighth.
+// of its first segment, so that this is up to a sixteenth of a round trip too long (SendLog); RttThresh is an eighth,
+// and at most 16 ms, and the shortest of a round is what counts.
 std::uint32_t Tcb::round_trip_us(SeqNum ack, const Env& env) const {
   if (manner_.control != CongestionControl::kCubic || !congestion_.in_first_slow_start() || flag(kRepairing))
     return HyStart::kNone;

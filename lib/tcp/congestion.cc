@@ -126,6 +126,7 @@ void Congestion::reduce_for_mark(CongestionControl control, Stage& stage, std::u
 }
 
 void Congestion::estimate_alpha(MarkedBytes& window, std::uint32_t bytes, bool marked, SeqNum ack, SeqNum nxt) {
+  if (!window.open) window = {.window_end = nxt, .open = true};
   window.acked += bytes;
   if (marked) window.marked += bytes;
   // With all acknowledged it is over as well: what comes next may be long in coming, and this is forgotten then.
@@ -133,7 +134,7 @@ void Congestion::estimate_alpha(MarkedBytes& window, std::uint32_t bytes, bool m
   const double m = window.acked == 0 ? 0 : static_cast<double>(window.marked) / window.acked;
   const double estimate = alpha() * (1 - kG) + kG * m;
   w_max = static_cast<std::uint32_t>((1 - estimate) * kAlphaUnit);
-  window = {.window_end = nxt};
+  window = {.window_end = nxt, .open = true};
 }
 
 std::uint64_t Congestion::pacing_rate(Duration srtt, std::uint32_t flight) const {

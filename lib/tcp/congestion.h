@@ -31,6 +31,7 @@ struct MarkedBytes {
   SeqNum window_end{};  // DCTCP.WindowEnd
   std::uint32_t acked = 0;
   std::uint32_t marked = 0;
+  bool open = false;  // window_end means something
 };
 
 // What congestion avoidance must know of the stage that it is in: since the last reduction, or since something

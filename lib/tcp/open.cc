@@ -10,9 +10,13 @@
 namespace pollux::tcp {
 namespace {
 
+// As far as a buffer may grow. Each ACK may round the edge up by a unit, for which buffer_is_overrun() allows a quarter
+// of the buffer, and so a small buffer cannot have the units of a very large one.
+constexpr std::uint32_t kMostGrown = 65535u << 8;
+
 // The smallest shift with which 16 bits can offer the whole buffer (RFC 7323, 2.3), as large as it may become.
 std::uint8_t shift_for(const Config& config) {
-  const std::uint32_t buffer = std::max(config.receive_buffer, config.receive_buffer_max);
+  const std::uint32_t buffer = std::max(config.receive_buffer, std::min(config.receive_buffer_max, kMostGrown));
   std::uint8_t shift = 0;
   while (shift < 14 && (std::uint64_t{65535} << shift) < buffer) ++shift;
   return shift;

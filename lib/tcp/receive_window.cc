@@ -82,8 +82,8 @@ void Tcb::begin_round(Env& env) {
 // in the last round trip tells; the buffer is doubled when that was more than half of it. Who reads slowly keeps a
 // small one.
 //
-// A round trip is over when a timestamp from its beginning or later is echoed; without timestamps the handshake's is
-// taken.
+// A round trip is over when a timestamp from its beginning or later is echoed; without timestamps SRTT is taken,
+// though nothing may have been measured since the handshake.
 void Tcb::tune_receive_buffer(const Segment& seg, Env& env) {
   const std::uint32_t limit = receive_limit(env.config);
   const std::uint64_t sayable = std::uint64_t{65535} << rcv_wind_shift_;

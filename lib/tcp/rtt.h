@@ -29,6 +29,7 @@ class RttEstimator {
     if (!sampled()) {  // 2.2
       srtt_us_ = us;
       rttvar_us_ = us / 2 & kMost;
+      distrusted_ = 0;
       return;
     }
     if (distrusted_ != 0) return lengthen(us);

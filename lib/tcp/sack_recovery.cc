@@ -86,7 +86,7 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   std::uint32_t news = 0;
   for (const SackBlock& block : seg.options.sack.all()) {
     // Two of three blocks say what earlier ones said, and from a hostile peer more do that there is no room for.
-    if (!is_possible(block) || !tx.scoreboard.is_news(env.stores.sacked, block.left, block.right)) continue;
+    if (!is_possible(block) || !tx.scoreboard.may_be_news(block.left, block.right)) continue;
     note_delivered(block.left, block.right, std::nullopt, env);
     const std::uint32_t lost = tx.log.lost_in(block.left, block.right, snd_.nxt, tx.scoreboard);
     const std::uint32_t added = tx.scoreboard.add(env.stores.sacked, block.left, block.right);
@@ -146,6 +146,7 @@ void Tcb::lower_again(Env& env) {
   tx.marked_to = snd_.una - 1;  // but sent after a mark was answered
   lower_ssthresh(std::min(flight_size(), congestion_.cwnd), false, env);
   if (manner_.control == CongestionControl::kCubic) congestion_.w_max = w_max;
+  if (manner_.ecn) tx.marked_to = snd_.nxt;  // echoes of what was in flight then are answered with this
   tx.prr.begin(pipe(env));
 }
 

@@ -36,11 +36,11 @@ std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum righ
   return sacked_ - before;
 }
 
-bool Scoreboard::is_news(const Slab<SackedRange>& store, SeqNum left, SeqNum right) const {
+bool Scoreboard::may_be_news(SeqNum left, SeqNum right) const {
   const auto behind = ranges_.upper_bound(left, ByLeft{});
   if (behind != ranges_.begin() && std::prev(behind)->right >= left) return std::prev(behind)->right < right;
   const bool touches = behind != ranges_.end() && behind->left <= right;
-  return touches || has_room(store);
+  return touches || ranges() < kMaxRanges;
 }
 
 bool Scoreboard::has_room(const Slab<SackedRange>& store) const {

@@ -31,8 +31,8 @@ class Scoreboard {
   // of its numbers are news. 0 as well if there is no room for another range; the store's
   // last eighth is for those that hold nothing yet. O(log n) amortised.
   std::uint32_t add(Slab<SackedRange>& store, SeqNum left, SeqNum right);
-  // Whether add() would have news of it. O(log n).
-  bool is_news(const Slab<SackedRange>& store, SeqNum left, SeqNum right) const;
+  // False: all of it is known, or ranges() leaves no place for it. O(log n).
+  bool may_be_news(SeqNum left, SeqNum right) const;
 
   // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
   // acknowledged it. O(log n) amortised.

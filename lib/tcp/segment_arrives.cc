@@ -310,7 +310,7 @@ Verdict Tcb::take_some_text(Arrival& arrival, Env& env) {
     return Verdict::kDataAfterClose;
   }
   if (seq != rcv_.nxt) return hold_out_of_order(seq, text, arrival, env);
-  tune_receive_buffer(seg, env);
+  if (env.config.receive_buffer_max > 0) tune_receive_buffer(seg, env);
   if (!take_in_order(text, arrival, env)) return Verdict::kNoMemory;
   owe_ack_for_text(static_cast<std::uint32_t>(text.size()), env);
   return Verdict::kAccepted;

@@ -73,11 +73,12 @@ void Tcb::tell_of_repair(Info& info, const Env& env) const {
     if (run.again && !run.lost) again += tx->scoreboard.holes(from, to);
   });
   info.retrans = in_segments(again);
-  const bool in_doubt = !tx->scoreboard.empty() || tx->dup_acks > 0;
+  const bool recutting = tx->recut && snd_.una <= tx->recover;
+  const bool in_doubt = recutting || !tx->scoreboard.empty() || tx->dup_acks > 0;
   info.ca_state = tx->fast_recovery          ? kCaRecovery
                   : has_answered_loss(*tx)   ? kCaLoss
                   : snd_.una < tx->marked_to ? kCaCwr
-                  : in_doubt || tx->recut    ? kCaDisorder
+                  : in_doubt                 ? kCaDisorder
                                              : kCaOpen;
 }
 

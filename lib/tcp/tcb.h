@@ -171,8 +171,8 @@ class Tcb {
 
   // Whether an acknowledgment is owed that cannot wait for the end of a burst; acknowledge_at_once() is to be called
   // then. That is so while text is, or lately was, out of order: then each segment beyond a hole, or of what was here
-  // before, has one to itself, and of the rest at least every second (RFC 5681, 4.2), by which the peer finds what is
-  // lost, and of which it may lose some.
+  // before (with SACK), has one to itself, and of the rest at least every second (RFC 5681, 4.2), by which the peer
+  // finds what is lost, and of which it may lose some.
   bool owes_ack_at_once() const {
     return eager_acks_ != 0 && marks_.ack &&
            (queue_ != kNone || distance(rcv_.last_ack_sent, rcv_.nxt) >= 2 * std::uint32_t{rmss_});
@@ -558,7 +558,7 @@ class Tcb {
   TimestampState ts_;
   [[no_unique_address]] Deadlines deadlines_;
   std::uint8_t growth_ = 0;  // doublings of the receive buffer
-  std::uint8_t ttl_ = 64;    // these two in the gap behind the deadlines
+  std::uint8_t ttl_ = 64;    // these three in the gap behind the deadlines
   std::uint8_t tos_ = 0;
   std::uint16_t smss_ = 536;            // text of a full-sized segment, options deducted (MUST-16)
   std::uint16_t rmss_ = 0;              // largest text received, for the "every second segment" rule

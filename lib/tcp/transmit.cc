@@ -28,7 +28,6 @@ Outgoing Tcb::acknowledge_at_once(Env& env) {
   Outgoing out;
   make_ack(out, env);
   note_sent(out, env);
-  may_transmit_ = owes_more(env);
   ASSERT(invariants_hold(env));
   return out;
 }

@@ -324,7 +324,6 @@ Transmission& Tcb::begin_transmission(Env& env) {
     if (Ledger* l = ledger(env)) l->turn(Pace::kBusy, env.now);
     tx.recover = snd_.una - 1;
     tx.marked_to = manner_.cwr ? snd_.una : snd_.una - 1;  // with CWR still to be sent its ACKs echo what is answered
-    tx.marked_bytes.window_end = snd_.una;
     tx.app_limited_to = snd_.una;
     tx.delivery_rate.note_delivered(env.now);
     tx.up = snd_.una;

@@ -111,6 +111,24 @@ TEST_P(ShardAck, EachSegmentThatCameBeforeHasItsOwn) {
   }
 }
 
+// RFC 9293, 3.8.5: URG comes with the pointer that it announces, here to text that cwnd keeps back.
+TEST_P(ShardAck, EachSaysWhereUrgentTextEnds) {
+  TestShard world{given()};
+  Sender sender{world, true};
+  world.shard.with(world.app.latest, world.now, [](Conn conn) {
+    EXPECT_TRUE(conn.send(test::text(std::string(20'000, 'a'))));
+    EXPECT_TRUE(conn.send_urgent(test::text(std::string(10, 'u'))));
+  });
+  world.turn();
+  const std::uint32_t end = world.take_all().front().segment().seq.value() + 20'010;
+  const std::vector<Sent> acks = sender.burst(1, 11);
+  ASSERT_EQ(acks.size(), 10u);
+  for (const Sent& ack : acks) {
+    EXPECT_TRUE(ack.segment().flags.urg);
+    EXPECT_EQ(ack.segment().seq.value() + ack.segment().up, end);
+  }
+}
+
 // RFC 9293, 3.8.6.2.1 (SHLD-14): what was offered may come, however little memory is left; but no more is offered than
 // a few segments.
 TEST_P(ShardAck, MemoryPressureShrinksOffersButNotTheRightEdge) {

@@ -367,28 +367,6 @@ TEST_P(ShardConnect, AbortWhileWaitingForTheNeighbour) {
 
 // --- ICMP errors: RFC 5927, threats C17, IC-01 to IC-06 ---
 
-Bytes quoted(const TestShard& world, const Sent& sent, std::uint32_t seq) {
-  Bytes packet(sent.bytes.begin() + 14, sent.bytes.begin() + 14 + (world.v6() ? 40 : 20) + 8);
-  Bytes number;
-  put32(number, seq);
-  std::copy(number.begin(), number.end(), packet.end() - 4);
-  return packet;
-}
-
-// From a router on the way.
-Bytes icmp_error(const TestShard& world, unsigned type, unsigned code, const Bytes& quote, std::uint32_t word = 0) {
-  Bytes message = bytes({type, code, 0, 0});
-  put32(message, word);
-  append(message, quote);
-  const Ends way{ip(world.v6() ? "2001:2::99" : "198.18.0.99"), world.own()};
-  if (world.v6()) {
-    fill_checksum(message, 2, way, 58);
-    return ethernet(0x86dd, ipv6({.ends = way, .protocol = 58}, message));
-  }
-  set16(message, 2, naive_checksum(message));
-  return ethernet(0x0800, ipv4({.ends = way, .protocol = 1}, message));
-}
-
 struct Error {
   const char* name;
   unsigned v4_type, v4_code, v6_type, v6_code;

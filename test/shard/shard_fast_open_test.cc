@@ -62,6 +62,11 @@ TestTcp answer_to(const Sent& syn_ack, unsigned flags, std::uint32_t seq, unsign
   return {.source_port = port, .seq = seq, .ack = syn_ack.segment().seq.value() + 1, .flags = flags};
 }
 
+// "Communication administratively prohibited", by a firewall on the way.
+Bytes prohibited(const TestShard& world, const Sent& sent) {
+  return icmp_error(world, world.v6() ? 1 : 3, world.v6() ? 1 : 13, quoted(world, sent, sent.segment().seq.value()));
+}
+
 // --- The server (4.2) ---
 
 // RFC 7413, 4.1.2, 4.2.1: an empty option is answered with a cookie.
@@ -256,6 +261,20 @@ TEST_P(ShardFastOpen, OneThatIsResetCountsOnForAMinute) {
   world.take_all();
   world.receive(syn_with(cookie, "text", 2004));
   EXPECT_EQ(world.expect("SA").segment().ack.value(), kFirst + 4);
+}
+
+// RFC 7413, 5.1: who forges an address has it answered by a firewall as well as by a reset.
+TEST_P(ShardFastOpen, SoDoesOneThatIcmpRefuses) {
+  TestShard world{with_fast_open(given())};
+  world.listen(spec());
+  const Bytes cookie = cookie_of(world.peer(), world.own());
+  for (unsigned port = 2001; port <= 2002; ++port) {
+    world.receive(syn_with(cookie, "text", port));
+    world.receive(prohibited(world, world.expect("SA")));
+    EXPECT_EQ(world.app.last().reason, tcp::Reason::kRefused);
+  }
+  world.receive(syn_with(cookie, "text", 2003));
+  EXPECT_EQ(world.expect("SA").segment().ack.value(), kFirst) << "the usual handshake";
 }
 
 TEST_P(ShardFastOpen, WhatTheApplicationAbortsMakesRoomAtOnce) {
@@ -511,6 +530,35 @@ TEST_P(ShardFastOpen, WhereItIsLostTwiceInARowItIsNotTriedForFourMinutes) {
   client.aborts();
   world.sleep(4min);
   EXPECT_EQ(client.connects().text(), "request");
+}
+
+// RFC 7413, 4.1.3.1: "Negative responses include ... ICMP error messages".
+TEST_P(ShardFastOpen, TextIsNotTriedAgainWhereIcmpRefusesIt) {
+  TestShard world{with_fast_open(given())};
+  learns(world);
+  for (int i = 0; i < 2; ++i) {
+    Client client{world};
+    world.receive(prohibited(world, client.connects()));
+    EXPECT_EQ(world.app.seen(client.id).reason, tcp::Reason::kRefused);
+  }
+  EXPECT_FALSE(Client{world}.connects().segment().options.fast_open);
+}
+
+TEST_P(ShardFastOpen, TwoFailuresWithASuccessBetweenThemAreNotTwoInARow) {
+  for (const std::size_t text : {std::string_view{"request"}.size(), std::size_t{0}}) {
+    TestShard world{with_fast_open(given())};
+    learns(world);
+    for (int i = 0; i < 2; ++i) {
+      Client lost{world};
+      EXPECT_TRUE(lost.connects().segment().options.fast_open);
+      world.sleep(1100ms);
+      lost.aborts();
+      Client client{world};
+      EXPECT_TRUE(client.connects(text > 0 ? "request" : "").segment().options.fast_open) << i;
+      client.answers(text);
+      client.aborts();
+    }
+  }
 }
 
 TEST_P(ShardFastOpen, WhereTextIsNeverTakenItIsNotTriedForAWhile) {

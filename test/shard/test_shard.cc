@@ -251,6 +251,27 @@ void TestShard::check_every_frame_counted() const {
 
 // --- The peer ---
 
+Bytes quoted(const TestShard& world, const Sent& sent, std::uint32_t seq) {
+  Bytes packet(sent.bytes.begin() + 14, sent.bytes.begin() + 14 + (world.v6() ? 40 : 20) + 8);
+  Bytes number;
+  put32(number, seq);
+  std::copy(number.begin(), number.end(), packet.end() - 4);
+  return packet;
+}
+
+Bytes icmp_error(const TestShard& world, unsigned type, unsigned code, const Bytes& quote, std::uint32_t word) {
+  Bytes message = bytes({type, code, 0, 0});
+  put32(message, word);
+  append(message, quote);
+  const Ends way{ip(world.v6() ? "2001:2::99" : "198.18.0.99"), world.own()};
+  if (world.v6()) {
+    fill_checksum(message, 2, way, 58);
+    return ethernet(0x86dd, ipv6({.ends = way, .protocol = 58}, message));
+  }
+  set16(message, 2, naive_checksum(message));
+  return ethernet(0x0800, ipv4({.ends = way, .protocol = 1}, message));
+}
+
 Bytes mss_option(unsigned mss) { return bytes({2, 4, mss >> 8, mss & 0xff}); }
 
 Bytes timestamps_option(std::uint32_t val, std::uint32_t ecr) {

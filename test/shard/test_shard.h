@@ -248,6 +248,10 @@ class ShardOf : public testing::TestWithParam<bool> {
   INSTANTIATE_TEST_SUITE_P(V4, suite, testing::Values(false)); \
   INSTANTIATE_TEST_SUITE_P(V6, suite, testing::Values(true))
 
+// What an ICMP error quotes of a segment, as if that had had this number.
+Bytes quoted(const TestShard& world, const Sent& sent, std::uint32_t seq);
+// From a router on the way.
+Bytes icmp_error(const TestShard& world, unsigned type, unsigned code, const Bytes& quote, std::uint32_t word = 0);
 Bytes mss_option(unsigned mss);
 Bytes timestamps_option(std::uint32_t val, std::uint32_t ecr);
 

@@ -28,7 +28,7 @@ constexpr Duration kPatience = std::chrono::hours{2};
 struct Path {
   std::chrono::milliseconds rtt{};
   double loss = 0;     // of each frame, both ways; so is the next
-  double reorder = 0;  // held back by a tenth of a round trip
+  double reorder = 0;  // held back by a tenth of a round trip, 0.5 ms at least
   double buffer = 0;   // of the bottleneck's queue, in products of its bandwidth and the round trip
 };
 
@@ -110,7 +110,7 @@ std::string row_of(const Path& path, std::uint64_t seed) {
 std::string header() {
   return fmt::format(
       "# Goodput in Mbit/s of {} MB over a bottleneck of {} Mbit/s, by goodput_grid --write. The reordered are held\n"
-      "# back by a tenth of a round trip; a buffer has room for two frames at least.\n"
+      "# back by a tenth of a round trip (0.5 ms at least); a buffer has room for two frames at least.\n"
       "#  RTT   loss  reorder  buffer    1 flow,    1 flow,   8 flows,   8 flows,\n"
       "#   ms      %        %     BDP       IPv4       IPv6       IPv4       IPv6\n",
       kBytes / 1'000'000, kBitsPerSecond / 1'000'000);

@@ -24,7 +24,7 @@ TEST(Dctcp, AlphaIsOneAtFirst) {  // RFC 8257, 3.3, initial alpha
 // An independent computation beside it, window by window.
 TEST(Dctcp, AlphaFollowsThePartThatWasMarked) {  // RFC 8257, 3.3, alpha; RFC 8257, 4.2, g
   Congestion c{.cwnd = 100};
-  MarkedBytes window{.window_end = SeqNum{1000}};
+  MarkedBytes window{.window_end = SeqNum{1000}, .open = true};
   double alpha = 1;
   SeqNum una{1000};
   for (const double part : {0.0, 0.5, 0.5, 1.0, 0.1, 0.0, 0.0, 0.9}) {
@@ -72,7 +72,7 @@ TEST(Dctcp, WhatIsAcknowledgedLastCountsToo) {  // RFC 8257, 3.3, alpha: what fo
   c.take_all_sent();
   c.peer_sends(ack(at(2)));
   c.peer_sends(ack(at(10)).ece());
-  EXPECT_NEAR(c.tcb().congestion().alpha(), 15.0 / 16 * 15 / 16 + 1.0 / 16, 1e-5);
+  EXPECT_NEAR(c.tcb().congestion().alpha(), 15.0 / 16 + 8.0 / 10 / 16, 1e-5);
 }
 
 TEST(Dctcp, AMarkAndALossOfOneWindowAreOneReduction) {  // RFC 8257, 3.5
@@ -99,10 +99,12 @@ TEST(Dctcp, AnUndoKeepsAlpha) {  // RFC 4015, 3.2: what was measured since is no
   c.user_sends(pattern(40 * 1448));
   const std::uint32_t first_ts = c.last_tsval();
   c.take_all_sent();
+  c.peer_sends(ack(1 + 2 * 1448).seq(1).ts(c.peer_clock(), first_ts));  // the first window ends with the tenth segment
+  c.take_all_sent();
   c.sleep_until_time_out();
   c.take_all_sent();
   const std::uint32_t before = ssthresh(c);
-  c.peer_sends(ack(1 + 2 * 1448).seq(1).ts(c.peer_clock(), first_ts));
+  c.peer_sends(ack(1 + 11 * 1448).seq(1).ts(c.peer_clock(), first_ts));
   EXPECT_EQ(c.counters().spurious_time_outs, 1u);
   EXPECT_GT(ssthresh(c), before);
   EXPECT_NEAR(c.tcb().congestion().alpha(), 15.0 / 16, 1e-5) << "the ACK that undoes it was not marked";

@@ -202,6 +202,9 @@ TEST(PathMtu, AndSlowStartGoesOnAsEver) {  // RFC 3465, 2.3: slower only after a
   c.peer_sends(ack(1 + 2 * 1300).seq(1));
   EXPECT_EQ(cwnd(c), before + 2 * 1300);
   c.take_all_sent();
+  c.peer_sends(ack(at(10)).seq(1));
+  EXPECT_EQ(c.info().ca_state, 0u) << "TCP_CA_Open";
+  c.take_all_sent();
 }
 
 TEST(PathMtu, PlateausAreThoseOfTheTable) {  // RFC 1191, 7

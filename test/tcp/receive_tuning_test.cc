@@ -32,6 +32,20 @@ TEST(ReceiveTuning, ScaleIsThatOfTheLargestBuffer) {  // RFC 7323, 2.3: it canno
   EXPECT_GE(std::uint64_t{65535} << sent.options.wind_shift.value(), kMost);
 }
 
+// What 16 bits can say must not be much more than the buffer that the connection begins with.
+TEST(ReceiveTuning, ASmallBufferHasSmallUnitsHoweverLargeItMayBecome) {
+  TestConnection c = established({.config = {.receive_buffer = 8192, .receive_buffer_max = 1u << 30},
+                                  .peer = {.wscale = std::uint8_t{7}, .ts = 1000u, .sack_permitted = true}});
+  c.application_reads(false);
+  for (int i = 0; i < 8; ++i) {
+    c.peer_sends(data(pattern(1000)).seq(c.rcv_nxt()).ack(1));
+    c.take_all_sent();
+  }
+  EXPECT_LE(offered(c), 8192u / 4 + 256) << "by rounding up";
+  c.application_reads(true);
+  EXPECT_GT(offered(c), 8192u / 2);
+}
+
 TEST(ReceiveTuning, BeginsWithTheSmallBuffer) {
   TestConnection c = established(growing());
   round_trip(c, 2800);

@@ -143,6 +143,21 @@ TEST(Spurious, AFastRetransmitOfASegmentThatWasLateIsUndone) {  // RFC 3522; RFC
   EXPECT_EQ(f.c.tcb().congestion().ssthresh, f.ssthresh);
 }
 
+TEST(Spurious, AWindowThatIsBackAndNotFullDoesNotGrow) {  // RFC 9438, 5.8; RFC 4015, 3.2
+  TestConnection c =
+      established({.config = {.congestion = CongestionControl::kNewReno}, .peer = {.ts = 7u, .sack_permitted = true}});
+  c.user_sends(pattern(4 * kMss));
+  EXPECT_EQ(sent(c).size(), 4u);
+  const std::uint32_t first_ts = c.last_tsval();
+  const std::uint32_t cwnd = c.tcb().congestion().cwnd;
+  c.sleep(10ms);
+  c.peer_sends(ack(at(0)).seq(1).ts(c.peer_clock(), first_ts).sack({{at(1), at(4)}}));
+  EXPECT_LT(c.tcb().congestion().ssthresh, UINT32_MAX);
+  c.peer_sends(ack(at(4)).seq(1).ts(c.peer_clock(), first_ts));
+  EXPECT_EQ(c.counters().spurious_recoveries, 1u);
+  EXPECT_EQ(c.tcb().congestion().cwnd, cwnd);
+}
+
 TEST(Spurious, CubicHasItsWMaxBack) {  // RFC 9438, 4.9.1: after a time-out; RFC 9438, 4.9.2: after a fast retransmit
   for (const bool time_out : {true, false}) {
     Flight f{true, CongestionControl::kCubic};
