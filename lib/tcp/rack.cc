@@ -28,27 +28,23 @@ void Tcb::end_repair_if_done(bool progress, Env& env) {
   if (flight_size() > 0 && (progress || !deadlines_.armed(Timer::kRetransmission))) arm_retransmission(env);
 }
 
-// Steps 2 and 3, for [left, right), which an ACK tells of, cumulatively (then `echo` is its timestamp's, if it has
-// any) or selectively. What a SACK of text beyond a hole echoes is older than that text (RFC 7323, 4.3) and tells
-// nothing of which copy has come.
-void Tcb::note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t> echo, Env& env) {
-  Transmission& tx = *transmission(env);
-  Rack& rack = tx.rack;
-  tx.log.each(left, right, snd_.nxt, [&](SeqNum from, SeqNum to, const SendLog::Run& run) {
-    if (!tx.scoreboard.has_hole(from, to)) return;  // known
-    if (!run.again) {
-      if (from <= tx.recover) rack.original = true;
-      const SeqNum below = min(to, rack.fack);
-      if (from < below && tx.scoreboard.has_hole(from, below)) count_reordering(distance(from, rack.fack), env);
-    } else {
-      // Which copy came? Not the last one, if that would have been faster than any ever was.
-      if (env.now - run.at < min_rtt()) return;
-      const std::uint32_t sent_at = Millis::floor(run.at).value() + ts_.offset;
-      if (echo && static_cast<std::int32_t>(*echo - sent_at) < 0) return;
-    }
-    const SendLog::Sent segment{.at = run.at, .end_seq = to};
-    if (!rack.delivered || segment.after(*rack.delivered)) rack.delivered = segment;
-  });
+// Steps 2 and 3, for [from, to) of one run: an ACK tells of it, cumulatively (then `echo` is its timestamp's, if it has
+// any) or selectively, and of `from` none did before. What a SACK of text beyond a hole echoes is older than that text
+// (RFC 7323, 4.3) and tells nothing of which copy has come.
+void Tcb::note_delivered(SeqNum from, SeqNum to, const SendLog::Run& run, std::optional<std::uint32_t> echo, Env& env) {
+  const Transmission& tx = *transmission(env);
+  Rack& rack = transmission(env)->rack;
+  if (!run.again) {
+    if (from <= tx.recover) rack.original = true;
+    if (from < rack.fack) count_reordering(distance(from, rack.fack), env);
+  } else {
+    // Which copy came? Not the last one, if that would have been faster than any ever was.
+    if (env.now - run.at < min_rtt()) return;
+    const std::uint32_t sent_at = Millis::floor(run.at).value() + ts_.offset;
+    if (echo && static_cast<std::int32_t>(*echo - sent_at) < 0) return;
+  }
+  const SendLog::Sent segment{.at = run.at, .end_seq = to};
+  if (!rack.delivered || segment.after(*rack.delivered)) rack.delivered = segment;
 }
 
 // The end of steps 2 and 3, when all has been looked at that the ACK tells of.

@@ -34,8 +34,7 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
   const std::uint32_t sacked_before = transmission(env)->scoreboard.sacked();
   const bool was_recovering = snd_.una <= transmission(env)->recover;
   if (more) {
-    const auto echo = seg.options.ts ? std::optional{seg.options.ts->ecr} : std::nullopt;
-    note_delivered(snd_.una, seg.ack, echo, env);
+    note_acknowledged(seg, env);
     new_ack(seg, env);
   }
   Transmission* tx = transmission(env);
@@ -59,6 +58,16 @@ void Tcb::take_sack(const Segment& seg, Env& env) {
   // Less than before is known where the peer gave up what it held (RFC 2018, 8).
   const std::uint32_t known = distance(una_before, snd_.una) + tx->scoreboard.sacked();
   reduce_window(known > sacked_before ? known - sacked_before : 0, safe, env);
+}
+
+// What the acknowledgment field tells RACK.
+void Tcb::note_acknowledged(const Segment& seg, Env& env) {
+  const auto echo = seg.options.ts ? std::optional{seg.options.ts->ecr} : std::nullopt;
+  const Transmission& tx = *transmission(env);
+  tx.log.each(snd_.una, seg.ack, snd_.nxt, [&](SeqNum from, SeqNum to, const SendLog::Run& run) {
+    const SeqNum hole = tx.scoreboard.skip(from);
+    if (hole < to) note_delivered(hole, to, run, echo, env);
+  });
 }
 
 // RFC 6937, 3: "on every ACK during recovery".
@@ -85,11 +94,15 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   std::uint32_t news = 0;
   for (const SackBlock& block : seg.options.sack.all()) {
-    // Two of three blocks say what earlier ones said, and from a hostile peer more do that there is no room for.
-    if (!is_possible(block) || !tx.scoreboard.may_be_news(block.left, block.right)) continue;
-    note_delivered(block.left, block.right, std::nullopt, env);
-    const std::uint32_t lost = tx.log.lost_in(block.left, block.right, snd_.nxt, tx.scoreboard);
-    const std::uint32_t added = tx.scoreboard.add(env.stores.sacked, block.left, block.right);
+    if (!is_possible(block)) continue;
+    std::uint32_t lost = 0;
+    const auto take_hole = [&](SeqNum left, SeqNum right) {
+      tx.log.each(left, right, snd_.nxt, [&](SeqNum from, SeqNum to, const SendLog::Run& run) {
+        note_delivered(from, to, run, std::nullopt, env);
+        if (run.lost) lost += distance(from, to);
+      });
+    };
+    const std::uint32_t added = tx.scoreboard.add(env.stores.sacked, block.left, block.right, take_hole);
     if (added > 0) tx.log.found(lost);
     news += added;
   }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "base/assert.h"
-
 namespace pollux::tcp {
 namespace {
 
@@ -12,35 +10,33 @@ std::uint32_t size_of(const SackedRange& range) { return distance(range.left, ra
 
 }  // namespace
 
-std::uint32_t Scoreboard::add(Slab<SackedRange>& store, SeqNum left, SeqNum right) {
-  ASSERT(left < right);
-  auto first = ranges_.upper_bound(left, ByLeft{});
-  if (first != ranges_.begin() && std::prev(first)->right >= left) --first;
-  if (first == ranges_.end() || right < first->left) {  // it touches none
-    if (!has_room(store)) return 0;
-    const std::uint32_t index = store.alloc(left, right);
-    if (index == Slab<SackedRange>::kNone) return 0;
-    ranges_.insert_before(first, store[index]);
-    sacked_ += distance(left, right);
-    return distance(left, right);
-  }
-  const std::uint32_t before = sacked_;
-  sacked_ -= size_of(*first);
-  first->left = min(first->left, left);
-  first->right = max(first->right, right);
-  for (auto next = std::next(first); next != ranges_.end() && next->left <= first->right;) {
-    first->right = max(first->right, next->right);
-    next = forget(store, next);
-  }
-  sacked_ += size_of(*first);
-  return sacked_ - before;
+Scoreboard::Ranges::iterator Scoreboard::touching_or_behind(SeqNum seq) {
+  const auto behind = ranges_.upper_bound(seq, ByLeft{});
+  return behind != ranges_.begin() && std::prev(behind)->right >= seq ? std::prev(behind) : behind;
 }
 
-bool Scoreboard::may_be_news(SeqNum left, SeqNum right) const {
-  const auto behind = ranges_.upper_bound(left, ByLeft{});
-  if (behind != ranges_.begin() && std::prev(behind)->right >= left) return std::prev(behind)->right < right;
-  const bool touches = behind != ranges_.end() && behind->left <= right;
-  return touches || ranges() < kMaxRanges;
+// NOLINTNEXTLINE(performance-unnecessary-value-param): an iterator, which is a pointer
+std::uint32_t Scoreboard::insert(Slab<SackedRange>& store, Ranges::iterator before, SeqNum left, SeqNum right) {
+  if (!has_room(store)) return 0;
+  const std::uint32_t index = store.alloc(left, right);
+  if (index == Slab<SackedRange>::kNone) return 0;
+  ranges_.insert_before(before, store[index]);
+  sacked_ += distance(left, right);
+  return distance(left, right);
+}
+
+// NOLINTNEXTLINE(performance-unnecessary-value-param): an iterator, which is a pointer
+std::uint32_t Scoreboard::widen(Slab<SackedRange>& store, Ranges::iterator range, SeqNum left, SeqNum right) {
+  const std::uint32_t before = sacked_;
+  sacked_ -= size_of(*range);
+  range->left = min(range->left, left);
+  range->right = max(range->right, right);
+  for (auto next = std::next(range); next != ranges_.end() && next->left <= range->right;) {
+    range->right = max(range->right, next->right);
+    next = forget(store, next);
+  }
+  sacked_ += size_of(*range);
+  return sacked_ - before;
 }
 
 bool Scoreboard::has_room(const Slab<SackedRange>& store) const {

@@ -3,6 +3,7 @@
 #include <boost/intrusive/avl_set.hpp>
 #include <cstdint>
 
+#include "base/assert.h"
 #include "base/slab.h"
 #include "wire/seq_num.h"
 
@@ -30,9 +31,24 @@ class Scoreboard {
   // Update() for one block [left, right), which lies in (SND.UNA, SND.NXT]. Returns how many
   // of its numbers are news. 0 as well if there is no room for another range; the store's
   // last eighth is for those that hold nothing yet. O(log n) amortised.
-  std::uint32_t add(Slab<SackedRange>& store, SeqNum left, SeqNum right);
-  // False: all of it is known, or ranges() leaves no place for it. O(log n).
-  bool may_be_news(SeqNum left, SeqNum right) const;
+  // Calls see(from, to) for each hole of it, in ascending order, for which there is a place in kMaxRanges at least.
+  template <class See>
+  std::uint32_t add(Slab<SackedRange>& store, SeqNum left, SeqNum right, See&& see) {
+    ASSERT(left < right);
+    const auto first = touching_or_behind(left);
+    if (first == ranges_.end() || right < first->left) {  // it touches none
+      if (ranges() >= kMaxRanges) return 0;
+      see(left, right);
+      return insert(store, first, left, right);
+    }
+    SeqNum from = left;
+    for (auto range = first; range != ranges_.end() && range->left <= right; ++range) {
+      if (from < range->left) see(from, range->left);
+      from = max(from, range->right);
+    }
+    if (from < right) see(from, right);
+    return widen(store, first, left, right);
+  }
 
   // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
   // acknowledged it. O(log n) amortised.
@@ -76,6 +92,10 @@ class Scoreboard {
 
   // For a range that touches none.
   bool has_room(const Slab<SackedRange>& store) const;
+  Ranges::iterator touching_or_behind(SeqNum seq);
+  // Both return how many numbers are news.
+  std::uint32_t insert(Slab<SackedRange>& store, Ranges::iterator before, SeqNum left, SeqNum right);
+  std::uint32_t widen(Slab<SackedRange>& store, Ranges::iterator range, SeqNum left, SeqNum right);
   // The range that holds `seq` or, if none does, the first behind it.
   Ranges::const_iterator at_or_behind(SeqNum seq) const;
   Ranges::iterator forget(Slab<SackedRange>& store, Ranges::iterator range);

@@ -393,7 +393,8 @@ class Tcb {
   Duration min_rtt() const { return std::chrono::microseconds{min_rtt_us_}; }
   void begin_repair(Env& env);
   void end_repair_if_done(bool progress, Env& env);
-  void note_delivered(SeqNum left, SeqNum right, std::optional<std::uint32_t> echo, Env& env);
+  void note_acknowledged(const Segment& seg, Env& env);
+  void note_delivered(SeqNum from, SeqNum to, const SendLog::Run& run, std::optional<std::uint32_t> echo, Env& env);
   void take_delivered(SeqNum highest, Env& env);
   Duration reordering_window(const Env& env) const;
   bool detect_loss(Env& env);

@@ -52,9 +52,14 @@ class Sender {
       const auto left = 1 + static_cast<std::uint32_t>(random_.below(Bitmap::kSize - 1));
       const auto size = 1 + static_cast<std::uint32_t>(random_.below(longest));
       const std::uint32_t right = std::min(left + size, Bitmap::kSize);
-      const std::uint32_t news = bitmap_.set(left, right);
-      if (board_.may_be_news(una_ + left, una_ + right) != (news > 0)) return false;
-      if (board_.add(store_, una_ + left, una_ + right) != news) return false;
+      std::uint32_t seen = 0;
+      bool holes = true;
+      const auto see = [&](SeqNum from, SeqNum to) {
+        holes &= bitmap_.find(true, distance(una_, from), distance(una_, to)) == distance(una_, to);
+        seen += distance(from, to);
+      };
+      const std::uint32_t added = board_.add(store_, una_ + left, una_ + right, see);
+      if (added != bitmap_.set(left, right) || seen != added || !holes) return false;
     }
     return same() && same_answers(static_cast<std::uint32_t>(random_.below(Bitmap::kSize)));
   }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 // RFC 6675, 3 and 4. Against a bitmap it stands in sack_bitmap_test.cc.
 
 namespace pollux::tcp {
@@ -19,23 +21,30 @@ class OneBoard : public testing::Test {
     EXPECT_EQ(store.size(), 0u);
   }
 
+  std::uint32_t add(Scoreboard& to, SeqNum left, SeqNum right) {
+    holes = 0;
+    return to.add(store, left, right, see);
+  }
+
   Slab<SackedRange> store{4096};
   Scoreboard board;
   SeqNum una = at(0);
+  std::uint32_t holes = 0;  // seen by the last add()
+  const std::function<void(SeqNum, SeqNum)> see = [this](SeqNum, SeqNum) { ++holes; };
 };
 
 TEST_F(OneBoard, TellsHowMuchIsNews) {  // RFC 6675, 4, Update()
-  EXPECT_EQ(board.add(store, at(10), at(20)), 10u);
-  EXPECT_EQ(board.add(store, at(10), at(20)), 0u);
-  EXPECT_EQ(board.add(store, at(15), at(25)), 5u);
-  EXPECT_EQ(board.add(store, at(5), at(30)), 10u);
+  EXPECT_EQ(add(board, at(10), at(20)), 10u);
+  EXPECT_EQ(add(board, at(10), at(20)), 0u);
+  EXPECT_EQ(add(board, at(15), at(25)), 5u);
+  EXPECT_EQ(add(board, at(5), at(30)), 10u);
   EXPECT_EQ(board.ranges(), 1u);
 }
 
 TEST_F(OneBoard, RangesThatTouchBecomeOne) {
-  board.add(store, at(10), at(20));
-  board.add(store, at(30), at(40));
-  board.add(store, at(20), at(30));
+  add(board, at(10), at(20));
+  add(board, at(30), at(40));
+  add(board, at(20), at(30));
   EXPECT_EQ(board.ranges(), 1u);
   EXPECT_EQ(board.sacked(), 30u);
   EXPECT_EQ(store.size(), 1u);
@@ -43,23 +52,23 @@ TEST_F(OneBoard, RangesThatTouchBecomeOne) {
 
 // RFC 6675, 4, IsLost(): three discontiguous ranges, or more than two segments' worth, behind a number.
 TEST_F(OneBoard, ThirdRangeOrMoreThanTwoSegmentsReachTheThreshold) {
-  board.add(store, at(10), at(11));
-  board.add(store, at(20), at(21));
+  add(board, at(10), at(11));
+  add(board, at(20), at(21));
   EXPECT_FALSE(board.reaches_threshold(kSmss));
-  board.add(store, at(30), at(31));
+  add(board, at(30), at(31));
   EXPECT_TRUE(board.reaches_threshold(kSmss));
 }
 
 TEST_F(OneBoard, TwoSegmentsWorthIsNotMoreThanThat) {
-  board.add(store, at(50), at(50 + 2 * kSmss));
+  add(board, at(50), at(50 + 2 * kSmss));
   EXPECT_FALSE(board.reaches_threshold(kSmss));
-  board.add(store, at(50), at(51 + 2 * kSmss));
+  add(board, at(50), at(51 + 2 * kSmss));
   EXPECT_TRUE(board.reaches_threshold(kSmss));
 }
 
 TEST_F(OneBoard, NumbersThatWereAcknowledgedLeave) {
-  board.add(store, at(10), at(20));
-  board.add(store, at(30), at(40));
+  add(board, at(10), at(20));
+  add(board, at(30), at(40));
   una = at(20);
   board.advance(store, una);
   EXPECT_EQ(board.sacked(), 10u);
@@ -69,23 +78,24 @@ TEST_F(OneBoard, NumbersThatWereAcknowledgedLeave) {
 }
 
 TEST_F(OneBoard, HoldsManyRangesAndForgetsWhatIsTooMuch) {
-  for (std::uint32_t i = 0; i < 2 * Scoreboard::kMaxRanges; ++i) board.add(store, at(2 * i + 1), at(2 * i + 2));
+  for (std::uint32_t i = 0; i < 2 * Scoreboard::kMaxRanges; ++i) add(board, at(2 * i + 1), at(2 * i + 2));
   EXPECT_EQ(board.ranges(), Scoreboard::kMaxRanges);
   EXPECT_GE(Scoreboard::kMaxRanges, 256u);
   const std::uint32_t beyond = 2 * Scoreboard::kMaxRanges + 10;
-  EXPECT_FALSE(board.may_be_news(at(beyond), at(beyond + 1)));
-  EXPECT_FALSE(board.may_be_news(at(3), at(4))) << "known";
-  EXPECT_TRUE(board.may_be_news(at(3), at(5))) << "touches one that is there";
-  EXPECT_EQ(board.add(store, at(1), at(4)), 1u) << "what joins ranges needs no room";
+  EXPECT_EQ(add(board, at(beyond), at(beyond + 1)), 0u);
+  EXPECT_EQ(holes, 0u);
+  EXPECT_EQ(add(board, at(1), at(4)), 1u) << "what joins ranges needs no room";
 }
 
 TEST_F(OneBoard, LeavesTheLastPlacesToThoseThatHoldNothing) {
   Slab<SackedRange> few{16};
   Scoreboard other;
-  for (std::uint32_t i = 0; i < 50; ++i) other.add(few, at(2 * i + 1), at(2 * i + 2));
+  for (std::uint32_t i = 0; i < 50; ++i) other.add(few, at(2 * i + 1), at(2 * i + 2), [](SeqNum, SeqNum) {});
   EXPECT_EQ(few.size(), 14u);
-  EXPECT_TRUE(other.may_be_news(at(200), at(201))) << "RACK learns of it, though it is not kept";
-  EXPECT_EQ(board.add(few, at(1), at(2)), 1u);
+  holes = 0;
+  EXPECT_EQ(other.add(few, at(200), at(201), see), 0u);
+  EXPECT_EQ(holes, 1u) << "RACK learns of it, though it is not kept";
+  EXPECT_EQ(board.add(few, at(1), at(2), see), 1u);
   other.clear(few);
   board.clear(few);
 }

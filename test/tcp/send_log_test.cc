@@ -45,7 +45,7 @@ class Flight {
   }
   void sack(std::uint32_t left, std::uint32_t right) {
     const std::uint32_t lost = log_.lost_in(at(left), at(right), at(nxt_), board_);
-    if (board_.add(store_, at(left), at(right)) > 0) log_.found(lost);
+    if (board_.add(store_, at(left), at(right), [](SeqNum, SeqNum) {}) > 0) log_.found(lost);
     for (std::uint32_t i = left; i < right; ++i) numbers_[i].sacked = true;
   }
   void acknowledge(std::uint32_t una) {
