@@ -48,6 +48,7 @@ bool Tcb::invariants_hold(const Env& env) const {
 
   // RFC 5681, 3.1; RFC 5961, 5.2.
   if (synchronized(state_) && (congestion_.cwnd < smss_ || congestion_.ssthresh < 2u * smss_)) return false;
+  if (Congestion::kMax < congestion_.cwnd) return false;
   if (snd_.max_wnd < snd_.wnd) return false;
   return 0 < smss_ && smss_ <= most_smss_;
 }

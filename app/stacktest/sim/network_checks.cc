@@ -99,7 +99,8 @@ void Network::check_connections(int host) {
         h.loss_probes != core.tcp_counters().tail_loss_probes && tcb.snd().nxt <= h.snd_nxt[index] + tcb.smss() + 1;
     const bool too_much = tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u;
     if (advanced && !may_be_probe && too_much && !may_go_forward(tcb, h.snd_nxt[index], h.forward[index], core.env())) {
-      fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()));
+      fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()) + ", " +
+           std::to_string(tcb.pipe(core.env())) + " of " + std::to_string(tcb.congestion().cwnd));
     }
     // Something that must be answered keeps a timer.
     const bool waits = tcb.snd().una != tcb.snd().nxt || tcb.unsent(core.env()) > 0;
