@@ -58,6 +58,8 @@ constexpr OptionRow kOptions[] = {
      [](Conn conn, const tcp::Options& options) { conn.set_user_timeout(options.user_timeout); }},
     {IPPROTO_TCP, TCP_MAXSEG, 88, 32767, get_number<&tcp::Options::mss>, set_number<&tcp::Options::mss, std::uint16_t>,
      nullptr},
+    {IPPROTO_TCP, TCP_FASTOPEN, 0, INT32_MAX, [](const Socket& s) { return static_cast<int>(s.fast_open); },
+     [](Socket& s, int value) { s.fast_open = static_cast<std::uint32_t>(value); }, nullptr},
     {IPPROTO_IP, IP_TTL, 1, 255, get_number<&tcp::Options::ttl>, set_number<&tcp::Options::ttl, std::uint8_t>,
      tell_ttl},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1, 255, get_number<&tcp::Options::ttl>,

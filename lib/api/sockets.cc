@@ -41,20 +41,6 @@ Errno errno_of(ListenError error) {
   unreachable();
 }
 
-Errno errno_of(ConnectError error) {
-  switch (error) {
-    case ConnectError::kAddressNotAvailable:
-    case ConnectError::kAddressInUse:
-      return EADDRNOTAVAIL;
-    case ConnectError::kInvalidAddress:
-    case ConnectError::kNoRoute:
-      return ENETUNREACH;
-    case ConnectError::kInsufficientResources:
-      return ENOBUFS;
-  }
-  unreachable();
-}
-
 Errno errno_of(tcp::UserError error) {
   switch (error) {
     case tcp::UserError::kConnectionDoesNotExist:
@@ -66,8 +52,6 @@ Errno errno_of(tcp::UserError error) {
   }
   unreachable();
 }
-
-bool still_opening(tcp::State state) { return state == tcp::State::kSynSent || state == tcp::State::kSynReceived; }
 
 }  // namespace
 
@@ -216,6 +200,7 @@ Result<void> Sockets::listen(int fd, int backlog) {
   spec.port = socket->bound->port;
   spec.options = socket->options;
   spec.backlog = static_cast<std::uint32_t>(std::max(backlog, 0)) + 1;
+  spec.fast_open = socket->fast_open;
   const auto listener = shard_.listen(spec);
   if (!listener) return unexpected(errno_of(listener.error()));
   socket->listener = *listener;
@@ -231,76 +216,6 @@ Result<int> Sockets::accept(int fd) {
   const auto accepted = new_descriptor(socket->waiting.front());
   if (accepted) socket->waiting.pop_front();
   return accepted;
-}
-
-// --- Connecting ---
-
-Result<void> Sockets::connect(int fd, const Endpoint& remote) {
-  Socket* socket = find(fd);
-  if (socket == nullptr) return unexpected(EBADF);
-  switch (socket->kind) {
-    case Kind::kFresh:
-      return begin_connect(descriptors_[static_cast<std::size_t>(fd)], remote);
-    case Kind::kConnecting:
-      return finish_connect(*socket);
-    case Kind::kListening:
-    case Kind::kConnected:
-      return unexpected(EISCONN);
-  }
-  unreachable();
-}
-
-Result<void> Sockets::begin_connect(std::uint32_t slot, const Endpoint& remote) {
-  Socket& socket = *slots_[slot];
-  if (remote.address.is_v4() == socket.v6) return unexpected(EAFNOSUPPORT);
-  if (remote.port == 0 || remote.address.is_unspecified()) return unexpected(EADDRNOTAVAIL);
-  ConnectSpec spec;
-  spec.remote = remote.address;
-  spec.remote_port = remote.port;
-  if (socket.bound) {
-    if (!socket.bound->address.is_unspecified()) spec.local = socket.bound->address;
-    spec.local_port = socket.bound->port;
-  }
-  spec.options = socket.options;
-  spec.user = slot + 1;
-  const auto conn = shard_.connect(spec, now_);
-  if (!conn) return unexpected(errno_of(conn.error()));
-  socket.conn = *conn;
-  socket.alive = true;
-  socket.kind = Kind::kConnecting;
-  socket.error = 0;
-  socket.remote = remote;
-  const FlowKey& key = tcb(socket)->key();
-  socket.local = {key.local, key.local_port};
-  transmit();
-  return unexpected(EINPROGRESS);
-}
-
-Result<void> Sockets::finish_connect(Socket& socket) {
-  const tcp::Tcb* opened = tcb(socket);
-  if (opened != nullptr && still_opening(opened->state())) return unexpected(EALREADY);
-  if (opened == nullptr && (socket.error != 0 || !socket.opened)) {
-    const Errno why = take_error(socket);
-    socket.kind = Kind::kFresh;
-    return unexpected(why != 0 ? why : ECONNABORTED);
-  }
-  socket.kind = Kind::kConnected;
-  return {};
-}
-
-Result<void> Sockets::disconnect(int fd) {
-  Socket* socket = find(fd);
-  if (socket == nullptr) return unexpected(EBADF);
-  const Linger linger = std::exchange(socket->linger, {true, 0});
-  end(descriptors_[static_cast<std::size_t>(fd)]);
-  Socket fresh{socket->v6};
-  fresh.reuse_address = socket->reuse_address;
-  fresh.bound = socket->bound;
-  fresh.local = socket->bound.value_or(Endpoint{});
-  fresh.options = socket->options;
-  fresh.linger = linger;
-  *socket = std::move(fresh);
-  return {};
 }
 
 // --- Reading and writing ---
@@ -335,7 +250,7 @@ Result<std::size_t> Sockets::write(int fd, std::span<const std::byte> from, bool
   if (socket->error != 0) return unexpected(take_error(*socket));
   const tcp::Tcb* open = tcb(*socket);
   if (open == nullptr || socket->write_shut) return unexpected(EPIPE);
-  if (still_opening(open->state())) return unexpected(EAGAIN);
+  if (still_opening(*socket)) return unexpected(EAGAIN);
   Result<std::size_t> result = 0u;
   with(*socket, [&](Conn conn) {
     const auto taken = urgent ? conn.send_urgent(from) : conn.send(from);
@@ -361,7 +276,7 @@ Result<void> Sockets::shutdown(int fd, int how) {
     return {};
   }
   if (!socket->alive) return unexpected(ENOTCONN);
-  if (still_opening(tcb(*socket)->state())) {
+  if (still_opening(*socket)) {
     with(*socket, [](Conn conn) { conn.abort(); });
     return {};
   }
@@ -420,6 +335,12 @@ const tcp::Tcb* Sockets::tcb(const Socket& socket) const {
   return index == ShardCore::kNone ? nullptr : &const_cast<Shard<Sockets>&>(shard_).core().tcb(index);
 }
 
+// Of a connection that exists. One that came with Fast Open is open before its handshake is done.
+bool Sockets::still_opening(const Socket& socket) const {
+  const tcp::State state = tcb(socket)->state();
+  return !socket.opened && (state == tcp::State::kSynSent || state == tcp::State::kSynReceived);
+}
+
 std::uint32_t Sockets::unread(const Socket& socket) const {
   const tcp::Tcb* open = tcb(socket);
   return open == nullptr ? 0 : open->unread(env());
@@ -438,7 +359,7 @@ short Sockets::poll(int fd) const {
     if (socket->kind != Kind::kFresh) mask |= POLLIN | POLLRDHUP;
     return static_cast<short>(mask);
   }
-  if (still_opening(open->state())) return static_cast<short>(mask);
+  if (still_opening(*socket)) return static_cast<short>(mask);
   const bool peer_closed = tcp::peer_has_closed(open->state()) || socket->read_shut;
   if (peer_closed) mask |= POLLIN | POLLRDHUP;
   if (peer_closed && socket->write_shut) mask |= POLLHUP;

@@ -30,6 +30,7 @@ struct Socket {
   bool alive = false;   // `conn` exists
   bool opened = false;  // the handshake was done
   bool reuse_address = false;
+  std::uint32_t fast_open = 0;  // ListenSpec's, for listen()
   bool read_shut = false;
   bool write_shut = false;
   bool saw_end = false;  // the peer's FIN was told
@@ -69,6 +70,7 @@ class Sockets {
   Result<void> listen(int fd, int backlog);
   Result<int> accept(int fd);
   Result<void> connect(int fd, const Endpoint& remote);
+  Result<std::size_t> connect_and_write(int fd, const Endpoint& remote, std::span<const std::byte> from);
   Result<void> disconnect(int fd);
   Result<std::size_t> read(int fd, std::span<std::byte> to);
   Result<std::size_t> write(int fd, std::span<const std::byte> from, bool urgent);
@@ -119,7 +121,9 @@ class Sockets {
   Errno take_error(Socket& socket);
   std::optional<Endpoint> autobind(const Socket& socket) const;
   bool port_is_taken(const Socket& socket, const Endpoint& local) const;
-  Result<void> begin_connect(std::uint32_t slot, const Endpoint& remote);
+  Result<std::size_t> begin_connect(std::uint32_t slot, const Endpoint& remote,
+                                    std::optional<std::span<const std::byte>> first);
+  bool still_opening(const Socket& socket) const;
   Result<void> finish_connect(Socket& socket);
 
   template <class Use>

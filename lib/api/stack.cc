@@ -38,6 +38,9 @@ Result<void> Stack::bind(int fd, const Endpoint& local) { return sockets_->bind(
 Result<void> Stack::listen(int fd, int backlog) { return sockets_->listen(fd, backlog); }
 Result<int> Stack::accept(int fd) { return sockets_->accept(fd); }
 Result<void> Stack::connect(int fd, const Endpoint& remote) { return sockets_->connect(fd, remote); }
+Result<std::size_t> Stack::connect_and_write(int fd, const Endpoint& remote, std::span<const std::byte> from) {
+  return sockets_->connect_and_write(fd, remote, from);
+}
 Result<void> Stack::disconnect(int fd) { return sockets_->disconnect(fd); }
 Result<std::size_t> Stack::read(int fd, std::span<std::byte> to) { return sockets_->read(fd, to); }
 Result<std::size_t> Stack::write(int fd, std::span<const std::byte> from, bool urgent) {

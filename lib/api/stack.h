@@ -102,6 +102,11 @@ class Stack {
   // group or broadcast address, or no route. EADDRNOTAVAIL: port 0, no address at all, no local port is free, or the
   // one it is bound to has such a connection. ENOBUFS.
   Result<void> connect(int fd, const Endpoint& remote);
+  // sendto() with MSG_FASTOPEN: connect(), and with a cookie for that server text goes in the SYN (RFC 7413); then
+  // how many bytes were taken, for the SYN and to follow it, and connect() again says what became of it. Else
+  // EINPROGRESS, as for connect(), and nothing was taken. The server may get the text twice (2.1). EOPNOTSUPP:
+  // tcp::Config::fast_open_client is off. EALREADY, EISCONN, and what else connect() says.
+  Result<std::size_t> connect_and_write(int fd, const Endpoint& remote, std::span<const std::byte> from);
   // connect() with AF_UNSPEC, as POSIX has it: whatever the socket stands for is over, a connection with a reset, and
   // it may bind, listen or connect anew. Options stay, and so does the name that bind() gave it.
   Result<void> disconnect(int fd);
@@ -123,8 +128,9 @@ class Stack {
 
   // Levels and names of <sys/socket.h>, <netinet/in.h> and <netinet/tcp.h>: SO_REUSEADDR (kept and told), SO_KEEPALIVE,
   // TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL (seconds), TCP_KEEPCNT, TCP_USER_TIMEOUT (milliseconds), TCP_MAXSEG
-  // (bytes, before connect or listen), IP_TTL, IPV6_UNICAST_HOPS, IP_TOS, IPV6_TCLASS. A listening socket's are
-  // inherited. ENOPROTOOPT: no such option; EINVAL: out of range.
+  // (bytes, before connect or listen), TCP_FASTOPEN (how many may be pending, before listen), IP_TTL,
+  // IPV6_UNICAST_HOPS, IP_TOS, IPV6_TCLASS. A listening socket's are inherited. ENOPROTOOPT: no such option; EINVAL:
+  // out of range.
   Result<void> set_option(int fd, int level, int name, int value);
   // The same, and SO_ERROR, which is forgotten once told; SO_SNDBUF, SO_RCVBUF (bytes, of every connection).
   Result<int> get_option(int fd, int level, int name);

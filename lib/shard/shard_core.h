@@ -122,6 +122,12 @@ class ShardCore {
   void close_listener(std::uint16_t listener);
   void close_listeners();
   Expected<ConnId, ConnectError> connect(const ConnectSpec& spec, Instant now);
+  // Whether what is sent over a connection that is being opened goes in its SYN: there is a Fast Open cookie for it.
+  bool sends_in_syn(std::uint32_t index) {
+    const auto known =
+        tcbs_[index].asks_fast_open(env_) ? fast_open_cache_.find(tcbs_[index].key(), env_.now) : std::nullopt;
+    return known && known->cookie.size > 0;
+  }
   // kNone if the connection is gone.
   std::uint32_t find(ConnId id) const;
 

@@ -20,15 +20,17 @@ std::string read_all(api::Stack& stack, int fd) {
   return text;
 }
 
-ShardConfig TwoStacks::config(std::string_view v4, std::string_view v6, std::uint64_t seed) {
+ShardConfig TwoStacks::config(std::string_view v4, std::string_view v6, std::uint64_t seed,
+                              const Configure& configure) {
   ShardConfig config = api::small_config(seed);
   config.addresses = {{{ip(v4), 24}, 1}, {{ip(v6), 64}, 1}};
+  if (configure) configure(config);
   return config;
 }
 
-TwoStacks::TwoStacks(std::uint64_t seed)
-    : client{config("198.18.0.1", "2001:2::1", seed), Instant{1000s}},
-      server{config("198.18.0.2", "2001:2::2", seed + 1), Instant{1000s}} {}
+TwoStacks::TwoStacks(std::uint64_t seed, const Configure& configure)
+    : client{config("198.18.0.1", "2001:2::1", seed, configure), Instant{1000s}},
+      server{config("198.18.0.2", "2001:2::2", seed + 1, configure), Instant{1000s}} {}
 
 void TwoStacks::collect() {
   for (const bool from_client : {true, false}) {

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,8 @@ class TwoStacks {
  public:
   static constexpr Duration kWay = 10ms;
 
-  explicit TwoStacks(std::uint64_t seed = 1);
+  using Configure = std::function<void(ShardConfig&)>;
+  explicit TwoStacks(std::uint64_t seed = 1, const Configure& configure = {});
 
   // Packets go their way, and time goes on, until `duration` is over.
   void run(Duration duration);
@@ -39,7 +41,8 @@ class TwoStacks {
   void connect();
 
   static api::Endpoint server_name() { return {ip("198.18.0.2"), 80}; }
-  static ShardConfig config(std::string_view v4, std::string_view v6, std::uint64_t seed);
+  static ShardConfig config(std::string_view v4, std::string_view v6, std::uint64_t seed,
+                            const Configure& configure = {});
 
   api::Stack client;
   api::Stack server;
