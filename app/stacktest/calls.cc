@@ -214,6 +214,9 @@ Calls::Outcome Calls::write(PendingCall& call) {
   const std::string given = buffer.kind == Kind::kString ? buffer.text.substr(std::min(done, buffer.text.size())) : "";
   const std::vector<std::byte> text = observer_.to_write(fd, given, all - done);
   const bool blocks = blocking(call, flags);
+  if ((flags & MSG_FASTOPEN) != 0) {
+    if (const auto outcome = connect_first(call, text, all, blocks)) return *outcome;
+  }
   const auto size = stack_.write(fd, text, (flags & MSG_OOB) != 0);
   if (!size) {
     if (size.error() == EAGAIN && blocks) return {0, 0, true};
@@ -223,6 +226,29 @@ Calls::Outcome Calls::write(PendingCall& call) {
   observer_.has_written(fd, *size);
   call.done += static_cast<std::int64_t>(*size);
   return {call.done, 0, blocks && static_cast<std::size_t>(call.done) < all};
+}
+
+// sendto() with MSG_FASTOPEN, as far as it is a connect(). nullopt: it is connected, and the rest an ordinary write.
+std::optional<Calls::Outcome> Calls::connect_first(PendingCall& call, std::span<const std::byte> text, std::size_t all,
+                                                   bool blocks) {
+  const int fd = descriptor(call);
+  const api::Endpoint to = endpoint(argument(call, 4), settings_.remote, settings_.connect_port);
+  if (!call.begun) {
+    const auto size = stack_.connect_and_write(fd, to, text);
+    if (!size && size.error() != EINPROGRESS) return Outcome{-1, size.error(), false};
+    observer_.connects(fd, to);
+    current_ = fd;
+    call.begun = true;
+    if (size) observer_.has_written(fd, *size);
+    call.done = static_cast<std::int64_t>(size.value_or(0));
+    if (blocks) return Outcome{0, 0, true};
+    return size ? Outcome{call.done, 0, false} : Outcome{-1, EINPROGRESS, false};
+  }
+  const auto opened = stack_.connect(fd, to);
+  if (!opened && opened.error() == EALREADY) return Outcome{0, 0, true};
+  if (!opened && opened.error() != EISCONN) return Outcome{-1, opened.error(), false};
+  if (static_cast<std::size_t>(call.done) == all) return Outcome{call.done, 0, false};
+  return std::nullopt;
 }
 
 Calls::Outcome Calls::shutdown(PendingCall& call) {

@@ -72,6 +72,8 @@ class Calls {
   Outcome connect(PendingCall& call);
   Outcome read(PendingCall& call);
   Outcome write(PendingCall& call);
+  std::optional<Outcome> connect_first(PendingCall& call, std::span<const std::byte> text, std::size_t all,
+                                       bool blocks);
   Outcome shutdown(PendingCall& call);
   Outcome close(PendingCall& call);
   Outcome setsockopt(PendingCall& call);

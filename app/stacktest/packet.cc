@@ -192,6 +192,10 @@ void add_option(std::string& line, const TcpOption& o) {
     for (std::size_t i = 0; i < o.data.size(); i += 8) {
       line += fmt::format(" {}:{}", number_at(o, i), number_at(o, i + 4));
     }
+  } else if (o.kind == option::kFastOpen) {
+    line += "FO";
+    if (!o.data.empty()) line += ' ';
+    for (const std::byte byte : o.data) line += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
   } else {
     line += fmt::format("option {} of {} bytes", o.kind, o.data.size() + 2);
   }

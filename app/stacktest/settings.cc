@@ -121,6 +121,12 @@ constexpr Sysctl kSysctls[] = {
     {"tcp_mtu_probing", [](Settings& s, const auto& v) { return s.stack.tcp.mtu_probing = v[0] != 0, v[0] <= 2; }},
     {"mtu_expires",
      [](Settings& s, const auto& v) { return s.stack.tcp.mtu_expires = std::chrono::seconds{v[0]}, v[0] <= 60'000; }},
+    {"tcp_fastopen",
+     [](Settings& s, const auto& v) {
+       s.stack.tcp.fast_open_client = (v[0] & 1) != 0;
+       s.stack.tcp.fast_open_server = (v[0] & 2) != 0;
+       return v[0] <= 3;  // the rest is Fast Open without cookies
+     }},
     {"tcp_rmem",
      [](Settings& s, const auto& v) {
        if (v.size() != 3) return false;
@@ -140,8 +146,6 @@ bool ignored_sysctl(std::string_view name) {
                                          "tcp_dsack",
                                          "tcp_early_retrans",
                                          "tcp_fack",
-                                         "tcp_fastopen",
-                                         "tcp_fastopen_key",
                                          "tcp_frto",
                                          "tcp_keepalive_time",
                                          "tcp_min_tso_segs",
@@ -162,6 +166,33 @@ bool ignored_sysctl(std::string_view name) {
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
+// "00010203-04050607-08090a0b-0c0d0e0f", and the one before it behind a comma: as Linux reads tcp_fastopen_key.
+std::optional<HashKey> fast_open_key(std::string_view text) {
+  if (text.size() != 35) return std::nullopt;
+  std::uint64_t words[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::string_view word = text.substr(9 * i, 8);
+    const auto read = std::from_chars(word.data(), word.data() + word.size(), words[i], 16);
+    if (read.ec != std::errc{} || read.ptr != word.data() + word.size()) return std::nullopt;
+    if (i < 3 && text[9 * i + 8] != '-') return std::nullopt;
+  }
+  return HashKey{words[0] | words[1] << 32, words[2] | words[3] << 32};
+}
+
+Expected<void, std::string> apply_fast_open_keys(std::string_view text, Settings& s) {
+  const std::size_t comma = text.find(',');
+  const auto current = fast_open_key(text.substr(0, comma));
+  const auto previous = comma == std::string_view::npos ? current : fast_open_key(text.substr(comma + 1));
+  if (!current || !previous) {
+    return unexpected(
+        fmt::format("the sysctl tcp_fastopen_key: `{}` is not four words of eight hexadecimal digits, "
+                    "such as 00010203-04050607-08090a0b-0c0d0e0f",
+                    text));
+  }
+  s.stack.keys.fast_open = {*current, previous};
+  return {};
+}
+
 // net.ipv4.tcp_sack=0, /proc/sys/net/ipv4/tcp_sack=0
 Expected<void, std::string> apply_sysctl(const std::string& setting, Settings& s) {
   const std::size_t equals = setting.find('=');
@@ -171,6 +202,7 @@ Expected<void, std::string> apply_sysctl(const std::string& setting, Settings& s
   std::string text = setting.substr(equals + 1);
   text.erase(std::remove(text.begin(), text.end(), '"'), text.end());
   if (ignored_sysctl(name)) return {};
+  if (name == "tcp_fastopen_key") return apply_fast_open_keys(text, s);
   std::vector<std::int64_t> values;
   std::istringstream words{text};
   for (std::string word; words >> word;) {

@@ -22,7 +22,7 @@ enum class Family : std::uint8_t { kIpv4, kIpv6 };
 //
 // Shell commands: `sysctl` and set_sysctls.py set what Pollux has (tcp_timestamps, tcp_sack, tcp_window_scaling,
 // tcp_synack_retries, tcp_rfc1337, tcp_fin_timeout, tcp_invalid_ratelimit, tcp_tw_reuse, tcp_rmem, tcp_wmem, tcp_ecn,
-// tcp_mtu_probing, mtu_expires); `tc` with fq: connections are paced, as on Linux;
+// tcp_mtu_probing, mtu_expires, tcp_fastopen, tcp_fastopen_key); `tc` with fq: connections are paced, as on Linux;
 // defaults.sh, the script that restores, `ip tcp_metrics` and the sysctls of what Pollux does not have or has
 // only in one way are left out. Anything else is an error: a script that needs it would not test what it says.
 struct Settings {
