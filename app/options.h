@@ -79,6 +79,8 @@ struct Options {
   // Of each connection, ours and accepted ones. Without Nagle: an answer that is written whole need not wait for an
   // ACK.
   tcp::Options connection{.nodelay = true};
+  // ListenSpec::fast_open of our servers.
+  std::uint32_t pending_fast_opens() const { return connection.fast_open ? 256 : 0; }
   std::vector<unsigned> cores;  // CPUs; one may stand more than once
   bool pipeline = false;
   std::uint32_t workers = 0;  // 0: one for each core

@@ -136,6 +136,7 @@ class Server {
     ListenSpec spec;
     spec.port = options_.listen;
     spec.options = options_.connection;
+    spec.fast_open = options_.pending_fast_opens();
     for (unsigned w = 0; w < group_->workers(); ++w) {
       const auto listening = group_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
       if (!listening)

@@ -137,6 +137,13 @@ constexpr std::array kTcpKeys{
         [](Options& o, std::string_view text) { return put_choice(text, kCongestionControls, o.shard.tcp.congestion); },
         [](const Options& o) { return Json(word_of(o.shard.tcp.congestion, kCongestionControls)); }},
     switch_key<&Config::ecn>("ecn", "RFC 3168 explicit congestion notification; dctcp has it always"),
+    TcpKey{"fastopen", "on|off", "text in the SYN where there is a cookie (RFC 7413): for requests that may come twice",
+           [](Options& o, std::string_view text) {
+             auto ok = put(parse_switch(text), o.connection.fast_open);
+             o.shard.tcp.fast_open_client = o.shard.tcp.fast_open_server = o.connection.fast_open;
+             return ok;
+           },
+           [](const Options& o) { return Json(o.connection.fast_open); }},
     switch_key<&Config::pacing>("pacing", "spread over the round trip what cwnd lets go"),
     switch_key<&Config::timestamps>("timestamps", "RFC 7323 timestamps"),
     switch_key<&Config::window_scaling>("window_scaling", "RFC 7323 window scale"),

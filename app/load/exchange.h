@@ -16,6 +16,7 @@
 //   take(State&, text) -> Answer   some of the answer, in pieces of any size
 //   finish(State&) -> Answer       the peer has closed
 //   may_continue(State&)           whether the answer leaves the connection open for another request
+//   kEarly                         begin() and send() may come before the connection is open (Fast Open)
 //   kEndless                       the peer sends on after the answer, until we close
 namespace pollux::app {
 

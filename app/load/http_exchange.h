@@ -44,6 +44,7 @@ class BodyReference {
 // An answer that comes in one piece and is the same as the last that did is not looked at again: a hundred cycles.
 class HttpExchange {
  public:
+  static constexpr bool kEarly = true;
   static constexpr bool kEndless = false;
 
   struct State {

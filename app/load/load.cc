@@ -144,6 +144,7 @@ class Load {
       ListenSpec spec;
       spec.port = port;
       spec.options = options_.connection;
+      spec.fast_open = options_.pending_fast_opens();
       for (unsigned w = 0; w < server_->workers(); ++w) {
         const auto listening = server_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
         if (!listening) {

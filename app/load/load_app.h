@@ -97,7 +97,7 @@ class LoadApp {
       timeouts_.remove(number_of(conn));
       return;
     }
-    request(conn, slot);
+    if (!slot.asked) request(conn, slot);
   }
 
   template <class C>
@@ -292,6 +292,9 @@ class LoadApp {
       const auto id = shard.connect(spec, now);
       if (id) {
         opened_as(number, *id, target, role, intended, now);
+        if (X::kEarly && spec.options.fast_open && (role == Role::kArrival || role == Role::kClient)) {
+          shard.with(*id, now, [&](auto conn) { request(conn, slots_[number]); });
+        }
         return std::nullopt;
       }
       failure = id.error();

@@ -32,6 +32,7 @@ Sent send_pattern(C& conn, std::uint64_t offset, std::uint64_t& unsent) {
 // pattern, so that answers which went to the wrong connection are seen.
 class EchoExchange {
  public:
+  static constexpr bool kEarly = true;
   static constexpr bool kEndless = false;
   struct State {
     std::uint64_t offset = 0;  // in the pattern
@@ -64,6 +65,7 @@ class EchoExchange {
 // RFC 863: what is sent is thrown away. That all of it was read shows when the peer closes too.
 class DiscardExchange {
  public:
+  static constexpr bool kEarly = false;  // close() would take the SYN back
   static constexpr bool kEndless = false;
   struct State {
     std::uint64_t unsent = 0;
@@ -89,6 +91,7 @@ class DiscardExchange {
 // RFC 864: characters for as long as one likes; here so many.
 class ChargenExchange {
  public:
+  static constexpr bool kEarly = false;
   static constexpr bool kEndless = true;
   struct State {
     std::uint64_t received = 0;

@@ -110,6 +110,19 @@ class Loops(LoadTest):
         # The first at once, then one each 50 ms at most, for as long as the whole program ran; without, there are thousands.
         self.assertLessEqual(result["totals"]["connections_completed"], 4 * (1 + (time.monotonic() - begun) / 0.05))
 
+    def test_with_fast_open_all_but_the_first_request_go_in_a_syn(self):
+        # Few enough that hardly one takes the place of another in TIME-WAIT, which has the usual handshake.
+        for scheme, loop in (("http", ("--rate", "500/s")), ("echo", ("--closed", "4", "--think", "10ms"))):
+            with self.subTest(scheme=scheme):
+                result = self.with_server("--url", f"{scheme}://198.18.0.2/", *loop, "--duration", "300ms", "--set", "tcp.fastopen=on")
+                self.assert_all_well(result)
+                tcp, completed = result["tcp"], result["totals"]["connections_completed"]
+                # Those that begin before the first cookie has come ask, too.
+                self.assertGreaterEqual(tcp["fast_open_cookie_reqd"], 1)
+                self.assertGreater(tcp["fast_open_active"], completed // 2)
+                self.assertEqual(tcp["fast_open_active"], tcp["fast_open_passive"])
+                self.assertEqual(tcp["fast_open_passive_fail"], 0)
+
     def test_the_latencies_of_the_warm_up_are_left_out_and_its_connections_count(self):
         result = self.with_server("--rate", "1k/s", "--duration", "600ms", "--warmup", "400ms")
         self.assert_all_well(result, 600)

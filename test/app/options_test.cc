@@ -145,6 +145,7 @@ const std::map<std::string, std::string> kTcpValues{
     {"user_timeout", "20s"},
     {"congestion", "newreno"},
     {"ecn", "on"},
+    {"fastopen", "on"},
     {"pacing", "on"},
     {"timestamps", "off"},
     {"window_scaling", "off"},
