@@ -121,6 +121,7 @@ class LoadTest(unittest.TestCase):
     def serve(self, port, serve):
         server = KernelServer(port, serve)
         self.addCleanup(server.end)
+        return server
 
     def load(self, *words, codes=(0,), limit=90):
         """One run of the program. Returns its result file."""
