@@ -104,6 +104,11 @@ class WeConnect(LoadTest):
         self.assertEqual((tcp["fast_open_active"], counted(self, "TCPFastOpenPassive")), (0, 0))
 
 
+def usable(source, destination):
+    tentative = source in run("ip", "address", "show", "tentative").stdout
+    return not tentative and run("ip", "route", "get", destination, "from", source).returncode == 0
+
+
 class Cookies(unittest.TestCase):
     """Under one key the kernel and Pollux grant the same."""
 
@@ -136,9 +141,11 @@ class Cookies(unittest.TestCase):
         for version, client, server in (("ipv4", harness.POLLUX4, KERNEL4), ("ipv6", harness.POLLUX6, KERNEL6)):
             with self.subTest(version=version), tempfile.TemporaryDirectory() as folder:
                 for address in (client, server):
-                    # nodad: usable at once.
-                    run("ip", "address", "add", address, "dev", "lo", *(["nodad"] if version == "ipv6" else []))
+                    run("ip", "address", "add", address, "dev", "lo")
                     self.addCleanup(run, "ip", "address", "del", address, "dev", "lo")
+                for here, there in ((client, server), (server, client)):
+                    # An IPv6 address is there before it can be used.
+                    harness.wait_until(lambda: usable(here, there), 10, f"a way from {here} to {there}")
                 cookie = self.kernels_cookie(client, server)
                 path = os.path.join(folder, "cookie.pkt")
                 with open(path, "w") as file:
