@@ -315,5 +315,23 @@ TEST(Open, NoIcmpErrorEndsAnOpenConnection) {  // MUST-54, MUST-56; RFC 5927
   EXPECT_EQ(server.received(), 1000u);
 }
 
+// RFC 7413, 4.2.2. The oracle reads every SYN, too.
+TEST(Open, OnceThereIsACookieASynBringsText) {
+  NetworkConfig config;
+  for (tcp::Config& tcp : config.tcp) tcp.fast_open_client = tcp.fast_open_server = true;
+  Scene net{config};
+  Plan plan;
+  plan.total = 3000;
+  plan.chunk = 3000;
+  for (int i = 0; i < 3; ++i) {
+    Flow& flow = net.add_flow(0, true, plan, plan);
+    ASSERT_TRUE(net.connect(flow));
+    net.run_until_idle();
+  }
+  EXPECT_EQ(net.core(1).tcp_counters().fast_open_cookie_reqd, 1u);
+  EXPECT_EQ(net.core(1).tcp_counters().fast_open_passive, 2u);
+  EXPECT_EQ(net.core(0).tcp_counters().fast_open_active, 2u);
+}
+
 }  // namespace
 }  // namespace pollux::sim

@@ -143,6 +143,7 @@ void Network::start(int host) {
   ListenSpec listen;
   listen.port = kPort;
   listen.backlog = config_.backlog;
+  if (config.tcp.fast_open_server) listen.fast_open = config_.backlog;
   if (!h.shard->listen(listen)) fail("LISTEN was refused");
 }
 
@@ -236,6 +237,7 @@ bool Network::connect(Flow& flow, std::uint16_t local_port) {
   spec.local_port = local_port;
   spec.user = number_of(side);
   spec.options.nodelay = side.plan.nodelay;
+  spec.options.fast_open = core(side.host).config().tcp.fast_open_client;
   const auto id = shard(side.host).connect(spec, now_);
   if (!id) {
     connect_error_ = id.error();
@@ -247,6 +249,8 @@ bool Network::connect(Flow& flow, std::uint16_t local_port) {
   flow.key = tcb.key();
   by_key_[pollux::to_string(flow.key)] = &flow;
   by_opening_[{pollux::to_string(flow.key), tcb.snd().iss.value()}] = &flow;
+  SimApp& app = *hosts_[static_cast<std::size_t>(side.host)].app;
+  if (spec.options.fast_open) with(side, [&](Conn conn) { app.send_early(conn, side); });
   return true;
 }
 
@@ -289,6 +293,20 @@ Flow* Network::opened_with(const FlowKey& client_key, std::uint32_t iss) {
   return found == by_opening_.end() ? nullptr : found->second;
 }
 
+// By a SYN-ACK: what lies between the SYN and `ack` is text that the SYN brought (Fast Open).
+Flow* Network::answered_with(const FlowKey& client_key, std::uint32_t ack) {
+  const std::string key = pollux::to_string(client_key);
+  std::uint32_t nearest = 1u << 16;
+  Flow* flow = nullptr;
+  for (auto it = by_opening_.lower_bound({key, 0}); it != by_opening_.end() && it->first.first == key; ++it) {
+    const std::uint32_t text = ack - 1 - it->first.second;
+    if (text >= nearest) continue;
+    nearest = text;
+    flow = it->second;
+  }
+  return flow;
+}
+
 std::uint64_t Network::number_of(const Side& side) const {
   return static_cast<std::uint64_t>(side.flow->number) * 2 + static_cast<std::uint64_t>(side.index);
 }
@@ -308,7 +326,7 @@ Flow* Network::flow_of(const WireView& v) {
 std::optional<Stream> Network::stream_of(const WireView& v) {
   const FlowKey key{v.source, v.destination, v.source_port, v.destination_port};
   const bool answer = v.ack_bit;  // of the passive side
-  Flow* flow = answer ? opened_with(turned(key), v.ack - 1) : opened_with(key, v.seq);
+  Flow* flow = answer ? answered_with(turned(key), v.ack) : opened_with(key, v.seq);
   if (flow != nullptr) return flow->sides[answer ? 1 : 0].stream;
   flow = flow_of(v);
   if (flow == nullptr || !flow->simultaneous) {

@@ -188,6 +188,7 @@ class Network {
   std::optional<Stream> stream_of(const WireView& view);
   // The flow whose client chose this ISS.
   Flow* opened_with(const FlowKey& client_key, std::uint32_t iss);
+  Flow* answered_with(const FlowKey& client_key, std::uint32_t ack);
 
   NetworkConfig config_;
   Random random_;

@@ -153,6 +153,11 @@ void SimApp::pump(Conn conn, Side& side) {
   check_finish(conn, side);
 }
 
+void SimApp::send_early(Conn conn, Side& side) {
+  const Plan& plan = side.plan;
+  if (plan.start == Start::kAtOpen && plan.urgent == 0 && plan.total > 0) send_some(conn, side);
+}
+
 // One SEND. False: nothing more for now.
 bool SimApp::send_some(Conn conn, Side& side) {
   const std::uint64_t left = side.plan.total - side.sent;

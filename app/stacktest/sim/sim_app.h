@@ -26,6 +26,8 @@ class SimApp {
 
   // Sends what may be sent now, and ends what is to be ended.
   void pump(Conn conn, Side& side);
+  // What may go in the SYN of a connection that has just been asked for (Fast Open).
+  void send_early(Conn conn, Side& side);
 
  private:
   // The side that a connection belongs to; complains and returns null if there is none, or if it is over.

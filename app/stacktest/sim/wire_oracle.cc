@@ -101,7 +101,14 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
 
 void WireOracle::begin_incarnation(Direction& d, const WireView& v) {
   Direction next;
-  next.syn = Syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted, is_ecn_setup(v)};
+  next.syn = Syn{v.seq,
+                 v.wnd,
+                 v.mss,
+                 v.wind_shift,
+                 v.ts,
+                 v.sack_permitted,
+                 is_ecn_setup(v),
+                 static_cast<std::uint32_t>(v.text.size())};
   next.stream = stream_of_(v);
   next.syns_delivered = std::move(d.syns_delivered);
   next.non_resets_delivered = d.non_resets_delivered;
@@ -110,12 +117,14 @@ void WireOracle::begin_incarnation(Direction& d, const WireView& v) {
   d = std::move(next);
 }
 
-// The SYN that is answered is the one that this incarnation has taken.
+// The SYN that is answered is the one that this incarnation has taken, with its text as far as it is acknowledged
+// (RFC 7413, 4.2.2).
 bool WireOracle::take_syn_of_peer(Direction& d, const WireView& syn_ack) {
   const auto found = std::find_if(d.syns_delivered.rbegin(), d.syns_delivered.rend(),
-                                  [&](const Syn& syn) { return syn.seq + 1 == syn_ack.ack; });
+                                  [&](const Syn& syn) { return syn_ack.ack - (syn.seq + 1) <= syn.text; });
   if (found == d.syns_delivered.rend()) return false;
   d.peer = *found;
+  d.coverage.add(1, offset(d.peer->seq, syn_ack.ack));
   d.peer_edge = std::max<std::uint64_t>(d.peer_edge, 1u + d.peer->wnd);
   if (d.peer->ts) d.ts_limit = d.peer->ts->first;
   return true;
@@ -123,7 +132,7 @@ bool WireOracle::take_syn_of_peer(Direction& d, const WireView& syn_ack) {
 
 void WireOracle::judge_syn(int host, Direction& d, const WireView& v) {
   if (!v.mss) complain("a SYN without MSS", v);  // MUST-14
-  const auto headers = v.ip_size - v.options_size;
+  const auto headers = v.ip_size - v.options_size - v.text.size();
   if (v.mss && *v.mss + headers > limits_[static_cast<std::size_t>(host)].mtu) complain("MSS larger than the MTU", v);
   if (!v.ack_bit) return;
   if (!d.peer && !take_syn_of_peer(d, v)) return complain("a SYN-ACK for no SYN", v);
@@ -166,12 +175,15 @@ void WireOracle::judge_text(int host, Direction& d, const WireView& v) {
   const std::uint64_t to = from + v.length();
   if (!v.syn && to > d.peer_edge) complain("beyond the window that the peer has offered", v);
   if (!v.text.empty()) {
-    if (from == 0) return complain("text in the place of the SYN", v);
-    if (d.stream && !d.stream->matches(from - 1, v.text)) complain("text that is not the application's", v);
-    if (d.fin_at && from + v.text.size() > *d.fin_at) complain("text behind the FIN", v);
+    const std::uint64_t text_from = from + (v.syn ? 1 : 0);
+    if (text_from == 0) return complain("text in the place of the SYN", v);
+    if (d.stream && !d.stream->matches(text_from - 1, v.text)) complain("text that is not the application's", v);
+    if (d.fin_at && text_from + v.text.size() > *d.fin_at) complain("text behind the FIN", v);
     const std::uint16_t mss = d.peer && d.peer->mss ? std::max<std::uint16_t>(*d.peer->mss, 48)
                                                     : static_cast<std::uint16_t>(v.source.is_v4() ? 536 : 1220);
-    if (v.text.size() + v.options_size > mss) complain("more text than the peer's MSS allows", v);  // RFC 6691
+    // How much a SYN may have, an earlier connection has told (RFC 7413, 4.1.3).
+    if (!v.syn && v.text.size() + v.options_size > mss)
+      complain("more text than the peer's MSS allows", v);  // RFC 6691
   }
   if (v.fin) {
     const std::uint64_t at = to - 1;
@@ -309,7 +321,14 @@ void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
   if (!v.rst) ++d.non_resets_delivered;
   if (sight == Sight::kMalformed) return;  // a stranger's; a receiver is to take it for what it can
   d.resent_at.reset();
-  const Syn syn{v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted, is_ecn_setup(v)};
+  const Syn syn{v.seq,
+                v.wnd,
+                v.mss,
+                v.wind_shift,
+                v.ts,
+                v.sack_permitted,
+                is_ecn_setup(v),
+                static_cast<std::uint32_t>(v.text.size())};
   if (v.syn) {
     if (d.syns_delivered.size() == kSynsKept) d.syns_delivered.erase(d.syns_delivered.begin());
     d.syns_delivered.push_back(syn);
@@ -317,7 +336,11 @@ void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
   if (v.rst) d.answer_owed = false;  // there may be nobody left to answer
   if (!d.syn || v.rst) return;
   // What is no SYN but acknowledges ours, or stands behind the SYN that was taken, concerns this incarnation.
-  if (v.syn && v.ack_bit && !d.peer && v.ack == d.syn->seq + 1) d.peer = syn;
+  const std::uint64_t acked = offset(d.syn->seq, v.ack);
+  if (v.syn && v.ack_bit && !d.peer && !behind(acked) && acked > 0 && acked <= d.end) {
+    d.peer = syn;
+    d.end = acked;  // what is not acknowledged of our SYN's text is as if it had not been sent
+  }
   if (!d.peer) return;
   if (v.length() > (v.syn ? 1u : 0u)) {
     const std::uint64_t end = offset(d.peer->seq, v.seq) + v.length();

@@ -82,6 +82,7 @@ class WireOracle {
     std::optional<std::pair<std::uint32_t, std::uint32_t>> ts;
     bool sack_permitted = false;
     bool ecn_setup = false;  // this one, and each copy of it that was sent
+    std::uint32_t text = 0;  // how much came with it (Fast Open)
   };
 
   // Bytes [from, to) that were delivered, as offsets from the peer's SYN.

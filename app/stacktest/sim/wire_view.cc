@@ -82,6 +82,9 @@ bool read_options(std::span<const std::byte> o, WireView& view, std::string& com
     } else if (kind == 5 && !view.syn && (size - 2) % 8 == 0 && size >= 10 && view.sack.empty()) {
       for (std::size_t block = at + 2; block < at + size; block += 8)
         view.sack.emplace_back(u32(o, block), u32(o, block + 4));
+    } else if (kind == 34 && view.syn && !view.fast_open && size % 2 == 0 && (size >= 6 || !view.ack_bit) &&
+               size <= 18) {
+      view.fast_open = true;
     } else {
       return wrong("an option that may not stand here");
     }
@@ -123,7 +126,8 @@ Sight read_tcp(std::span<const std::byte> addresses, std::span<const std::byte> 
   if (!view.ack_bit && view.ack != 0) return wrong("an acknowledgment number without ACK");
   if (!view.urg && view.up != 0) return wrong("an urgent pointer without URG");
   if (!view.syn && !view.rst && !view.ack_bit) return wrong("neither SYN nor RST nor ACK");
-  if (view.syn && (view.fin || view.rst || !view.text.empty())) return wrong("SYN with FIN, RST or text");
+  if (view.syn && (view.fin || view.rst)) return wrong("SYN with FIN or RST");
+  if (view.syn && !view.text.empty() && (view.ack_bit || !view.fast_open)) return wrong("SYN with text, and no cookie");
   if (view.rst && (view.fin || !view.text.empty())) return wrong("RST with FIN or text");
   return Sight::kTcp;
 }

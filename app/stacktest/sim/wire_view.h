@@ -36,6 +36,7 @@ struct WireView {
   std::optional<std::uint8_t> wind_shift;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> ts;  // TSval, TSecr
   bool sack_permitted = false;
+  bool fast_open = false;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> sack;  // left and right edges
   std::size_t options_size = 0;                               // bytes, padding included
   std::size_t ip_size = 0;                                    // of the IP packet
