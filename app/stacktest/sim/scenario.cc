@@ -82,10 +82,12 @@ void choose_ecn(NetworkConfig& c, std::uint64_t seed) {
   }
 }
 
-// Drawn apart, too. Where frames come twice a SYN may bring its text twice (RFC 7413, 2.1), which no plan here bears.
-void choose_fast_open(NetworkConfig& c, Troubles troubles, std::uint64_t seed) {
-  Random random{seed * 0xd6e8feb86659fd93u + 1};
-  if (troubles.has(Trouble::kDuplicate) || troubles.has(Trouble::kReplays)) return;
+// Drawn apart, too. Where frames come twice, or who has taken a SYN's text aborts and forgets before the SYN is sent
+// again, a server may be opened to twice (RFC 7413, 2.1), which no plan here bears.
+void choose_fast_open(NetworkConfig& c, Troubles troubles, const World& world) {
+  Random random{world.seed * 0xd6e8feb86659fd93u + 1};
+  if (troubles.has(Trouble::kDuplicate) || troubles.has(Trouble::kReplays) || troubles.has(Trouble::kRude)) return;
+  if (world.peer != Peer::kHonest) return;
   for (tcp::Config& tcp : c.tcp) {
     tcp.fast_open_client = random.chance(0.5);
     tcp.fast_open_server = random.chance(0.7);
@@ -223,7 +225,7 @@ class Scenario {
     }
     choose_largest_buffers(c, world_.seed);
     choose_ecn(c, world_.seed);
-    choose_fast_open(c, troubles_, world_.seed);
+    choose_fast_open(c, troubles_, world_);
     msl_ = std::min(c.tcp[0].msl, c.tcp[1].msl);
     c.backlog = troubles_.has(Trouble::kSmallTables) ? static_cast<std::uint32_t>(spread(random_, 1, 16)) : 1024;
     const std::uint64_t shard_seed = random_();
