@@ -89,7 +89,8 @@ void Tcb::undo(std::uint32_t acked, Env& env) {
   // SMSS may be larger now than it was then, and less than one segment in flight.
   congestion_.cwnd = std::max<std::uint32_t>({now, std::min(s.prior_cwnd, resumed), smss_});
   const std::uint32_t ssthresh = std::max(s.prior_ssthresh, 2u * smss_);
-  if (congestion_.ssthresh < ssthresh) tx.marked_to = snd_.una - 1;  // with that went an answer to marks (lower_again())
+  if (congestion_.ssthresh < ssthresh)
+    tx.marked_to = snd_.una - 1;  // with that went an answer to marks (lower_again())
   congestion_.ssthresh = MUTANT(82, ssthresh, congestion_.ssthresh);
   if (s.time_out) tx.adapt_rto_beyond = snd_.nxt;
   // RFC 9438, 4.9. DCTCP's alpha, which stands there too, was measured since.

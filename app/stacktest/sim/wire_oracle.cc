@@ -99,16 +99,14 @@ void WireOracle::sent(int host, std::span<const std::byte> frame, Instant now) {
   judge_repetition(d, v, now);
 }
 
+WireOracle::Syn WireOracle::syn_of(const WireView& v) {
+  const auto text = static_cast<std::uint32_t>(v.text.size());
+  return {v.seq, v.wnd, v.mss, v.wind_shift, v.ts, v.sack_permitted, is_ecn_setup(v), text};
+}
+
 void WireOracle::begin_incarnation(Direction& d, const WireView& v) {
   Direction next;
-  next.syn = Syn{v.seq,
-                 v.wnd,
-                 v.mss,
-                 v.wind_shift,
-                 v.ts,
-                 v.sack_permitted,
-                 is_ecn_setup(v),
-                 static_cast<std::uint32_t>(v.text.size())};
+  next.syn = syn_of(v);
   next.stream = stream_of_(v);
   next.syns_delivered = std::move(d.syns_delivered);
   next.non_resets_delivered = d.non_resets_delivered;
@@ -321,14 +319,7 @@ void WireOracle::delivered(int, std::span<const std::byte> frame, Instant now) {
   if (!v.rst) ++d.non_resets_delivered;
   if (sight == Sight::kMalformed) return;  // a stranger's; a receiver is to take it for what it can
   d.resent_at.reset();
-  const Syn syn{v.seq,
-                v.wnd,
-                v.mss,
-                v.wind_shift,
-                v.ts,
-                v.sack_permitted,
-                is_ecn_setup(v),
-                static_cast<std::uint32_t>(v.text.size())};
+  const Syn syn = syn_of(v);
   if (v.syn) {
     if (d.syns_delivered.size() == kSynsKept) d.syns_delivered.erase(d.syns_delivered.begin());
     d.syns_delivered.push_back(syn);

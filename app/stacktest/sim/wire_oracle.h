@@ -147,6 +147,7 @@ class WireOracle {
   };
 
   Direction& at(const Key& key) { return directions_[key]; }
+  static Syn syn_of(const WireView& v);
   void begin_incarnation(Direction& d, const WireView& v);
   bool take_syn_of_peer(Direction& d, const WireView& syn_ack);
   void judge_syn(int host, Direction& d, const WireView& v);
