@@ -179,9 +179,10 @@ TEST(PathMtu, ATimeOutThenLowersTheThresholdAsEver) {  // RFC 5681, equation (4)
   }
 }
 
-TEST(PathMtu, AMarkThenLowersCwndAsEver) {  // RFC 3168, 6.1.2, ECE
-  TestConnection c{
-      {.config = {.congestion = CongestionControl::kNewReno, .ecn = true}, .peer = {.sack_permitted = true}}};
+const Conditions kEcn{.config = {.congestion = CongestionControl::kNewReno, .ecn = true},
+                      .peer = {.sack_permitted = true}};
+// Ten segments were in flight with ECN, too large, and went again.
+void recut_with_ecn(TestConnection& c) {
   c.peer_opens(c.peer_syn().ece().cwr());
   c.take_all_sent();
   c.peer_sends(ack(1));
@@ -189,6 +190,11 @@ TEST(PathMtu, AMarkThenLowersCwndAsEver) {  // RFC 3168, 6.1.2, ECE
   c.take_all_sent();
   EXPECT_TRUE(too_big(c, at(0), 1300));
   c.take_all_sent();
+}
+
+TEST(PathMtu, AMarkThenLowersCwndAsEver) {  // RFC 3168, 6.1.2, ECE
+  TestConnection c{kEcn};
+  recut_with_ecn(c);
   c.peer_sends(ack(1 + 1300).ece());
   EXPECT_EQ(c.counters().ecn_reductions, 1u);
   EXPECT_LT(ssthresh(c), UINT32_MAX);
@@ -389,15 +395,8 @@ TEST(PathMtu, OneThatWaitsForTheWindowHoldsNoLimitedTransmitBack) {  // RFC 3042
 }
 
 TEST(PathMtu, NoneBearsCwr) {  // RFC 3168, 6.1.2: its loss would be no congestion
-  TestConnection c{
-      {.config = {.congestion = CongestionControl::kNewReno, .ecn = true}, .peer = {.sack_permitted = true}}};
-  c.peer_opens(c.peer_syn().ece().cwr());
-  c.take_all_sent();
-  c.peer_sends(ack(1));
-  c.user_sends(pattern(10 * kMss));
-  c.take_all_sent();
-  EXPECT_TRUE(too_big(c, at(0), 1300));
-  c.take_all_sent();
+  TestConnection c{kEcn};
+  recut_with_ecn(c);
   c.peer_sends(ack(at(10)).ece());  // cwnd is lowered, and nothing is there to bear CWR
   c.take_all_sent();
   c.sleep(11min);
