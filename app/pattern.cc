@@ -5,13 +5,32 @@
 #include <vector>
 
 namespace pollux::app {
+namespace {
+
+// No lambdas where they are called: the compiler tries those when it compiles, for eight seconds, and gives up.
+std::vector<std::byte> make_pattern() {
+  std::vector<std::byte> region(kPatternRegion);
+  for (std::size_t i = 0; i < region.size(); ++i) region[i] = static_cast<std::byte>((i * 31 + 7) % 251);
+  return region;
+}
+
+std::vector<std::byte> make_chargen() {
+  std::vector<std::byte> region;
+  region.reserve(kChargenRegion);
+  for (std::size_t line = 0; region.size() < kChargenRegion; ++line) {
+    for (std::size_t column = 0; column < 72; ++column) {
+      region.push_back(static_cast<std::byte>(' ' + (line + column) % 95));
+    }
+    region.push_back(std::byte{'\r'});
+    region.push_back(std::byte{'\n'});
+  }
+  return region;
+}
+
+}  // namespace
 
 std::span<const std::byte, kPatternRegion> pattern_region() {
-  static const std::vector<std::byte> kRegion = [] {
-    std::vector<std::byte> region(kPatternRegion);
-    for (std::size_t i = 0; i < region.size(); ++i) region[i] = static_cast<std::byte>((i * 31 + 7) % 251);
-    return region;
-  }();
+  static const std::vector<std::byte> kRegion = make_pattern();
   return std::span<const std::byte, kPatternRegion>{kRegion};
 }
 
@@ -31,18 +50,7 @@ bool is_pattern(std::span<const std::byte> text, std::uint64_t offset) {
 }
 
 std::span<const std::byte, kChargenRegion> chargen_region() {
-  static const std::vector<std::byte> kRegion = [] {
-    std::vector<std::byte> region;
-    region.reserve(kChargenRegion);
-    for (std::size_t line = 0; region.size() < kChargenRegion; ++line) {
-      for (std::size_t column = 0; column < 72; ++column) {
-        region.push_back(static_cast<std::byte>(' ' + (line + column) % 95));
-      }
-      region.push_back(std::byte{'\r'});
-      region.push_back(std::byte{'\n'});
-    }
-    return region;
-  }();
+  static const std::vector<std::byte> kRegion = make_chargen();
   return std::span<const std::byte, kChargenRegion>{kRegion};
 }
 

@@ -5,6 +5,12 @@
 #include "base/assert.h"
 
 namespace pollux {
+namespace {
+
+// One in so many of the free ports, those released last, is not given out. What is left of 28,232 are 14.4 bits.
+constexpr std::uint32_t kRestingOneIn = 4;
+
+}  // namespace
 
 // Every offset of a pool stands in one place of its arrays:
 //
@@ -61,11 +67,15 @@ void EphemeralPorts::add_port(std::uint32_t pool, std::uint16_t offset, bool min
   if (mine) rest(pool, offset);
 }
 
+// A peer that closed first has the port in TIME-WAIT, and there a SYN must have a later timestamp, in milliseconds, or a
+// higher number, on a clock that the text of a short connection outruns. So a port rests before it is used again.
 Expected<std::uint16_t, PortError> EphemeralPorts::take_from(std::uint32_t pool, std::uint64_t random) {
   const std::uint32_t free = pools_[pool].free;
   if (free == 0) return unexpected(PortError::kAddressNotAvailable);
+  const std::uint32_t rested = free - free / kRestingOneIn;
   // The high half times the count: without division, and without a bias that 2^32 draws would show.
-  const std::uint16_t offset = free_offsets(pool)[((random >> 32) * free) >> 32];
+  const std::uint32_t drawn = static_cast<std::uint32_t>(((random >> 32) * rested) >> 32);
+  const std::uint16_t offset = free_offsets(pool)[free_place(pools_[pool], drawn)];
   put_in_use(pool, offset);
   return static_cast<std::uint16_t>(config_.first + offset);
 }
@@ -172,20 +182,28 @@ void EphemeralPorts::rest(std::uint32_t pool, std::uint16_t offset) {
     states(pool)[offset] = State::kExcluded;
     return;
   }
-  const auto at = static_cast<std::uint16_t>(pools_[pool].free++);
+  const auto at = static_cast<std::uint16_t>(free_place(pools_[pool], pools_[pool].free++));
   ++total_.free;
   free_offsets(pool)[at] = offset;
   links(pool)[offset].a = at;
   states(pool)[offset] = State::kFree;
 }
 
-// The last free one takes its place.
+// Where the free one stands that was released as the `n`th of those there are.
+std::uint32_t EphemeralPorts::free_place(const Pool& pool, std::uint32_t n) const {
+  const std::uint32_t place = pool.first + n;
+  return place < range_ ? place : place - range_;
+}
+
+// The one released first takes its place.
 void EphemeralPorts::remove_from_free(std::uint32_t pool, std::uint16_t offset) {
   const std::uint16_t at = links(pool)[offset].a;
-  const std::uint16_t last = free_offsets(pool)[--pools_[pool].free];
+  const std::uint16_t first = free_offsets(pool)[pools_[pool].first];
+  pools_[pool].first = free_place(pools_[pool], 1);
+  --pools_[pool].free;
   --total_.free;
-  free_offsets(pool)[at] = last;
-  links(pool)[last].a = at;
+  free_offsets(pool)[at] = first;
+  links(pool)[first].a = at;
 }
 
 void EphemeralPorts::put_in_use(std::uint32_t pool, std::uint16_t offset) {

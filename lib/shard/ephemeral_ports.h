@@ -52,8 +52,8 @@ class EphemeralPorts {
 
   explicit EphemeralPorts(const Config& config);
 
-  // A random free port, now in use. `random` is 64 fresh random bits. `mine(port)`
-  // says whether replies to that port come home to this shard; it is asked once per
+  // A random free port, now in use, but none of the quarter that was released last. `random` is 64 fresh random bits.
+  // `mine(port)` says whether replies to that port come home to this shard; it is asked once per
   // port, when the pool of a destination is made.
   template <class Mine>
   Expected<std::uint16_t, PortError> take(const Destination& to, std::uint64_t random, Mine&& mine) {
@@ -103,7 +103,7 @@ class EphemeralPorts {
   enum class State : std::uint8_t { kForeign, kExcluded, kFree, kInUse, kTimeWait };
 
   // Ports are named by their offset from the first. What links say depends on the
-  // state: kFree: `a` is the place in the array of free ones; kTimeWait: those before and after in the list.
+  // state: kFree: `a` is the place in the ring of free ones; kTimeWait: those before and after in the list.
   struct Links {
     std::uint16_t a;
     std::uint16_t b;
@@ -116,6 +116,7 @@ class EphemeralPorts {
 
   struct Pool {
     Destination to;
+    std::uint32_t first = 0;  // of the free ones in their ring, which has range_ places: the one released first
     std::uint32_t free = 0;
     std::uint32_t in_use = 0;
     std::uint32_t in_time_wait = 0;
@@ -148,6 +149,7 @@ class EphemeralPorts {
   Expected<std::uint16_t, PortError> take_from(std::uint32_t pool, std::uint64_t random);
   Expected<std::uint16_t, PortError> take_specific_from(std::uint32_t pool, std::uint16_t port);
 
+  std::uint32_t free_place(const Pool& pool, std::uint32_t n) const;
   void remove_from_free(std::uint32_t pool, std::uint16_t offset);
   void put_in_use(std::uint32_t pool, std::uint16_t offset);
   void rest(std::uint32_t pool, std::uint16_t offset);

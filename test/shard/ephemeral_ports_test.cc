@@ -48,6 +48,25 @@ TEST(EphemeralPorts, AReleasedPortIsGivenAgain) {
   EXPECT_FALSE(ports.take(destination(0), 12345, kAll));
 }
 
+// A peer in TIME-WAIT would refuse a SYN that comes within the millisecond (RFC 6191, 2).
+TEST(EphemeralPorts, AReleasedPortRestsUntilAQuarterOfTheOthersWasGiven) {
+  constexpr std::uint32_t kPorts = 4000;
+  EphemeralPorts ports{config(10000, 10000 + kPorts - 1)};
+  Random random{5};
+  std::map<std::uint16_t, std::uint32_t> released;
+  std::uint32_t soonest = kPorts;
+  for (std::uint32_t n = 0; n < 20 * kPorts; ++n) {
+    const std::uint16_t port = *ports.take(destination(0), random(), kAll);
+    if (const auto before = released.find(port); before != released.end()) {
+      soonest = std::min(soonest, n - before->second);
+    }
+    ports.release(destination(0), port);
+    released[port] = n;
+  }
+  EXPECT_GE(soonest, kPorts / 4);
+  EXPECT_EQ(released.size(), kPorts);  // none rests for ever
+}
+
 TEST(EphemeralPorts, TheWholeSpaceButZeroMayBeTheRange) {
   EphemeralPorts ports{config(1, 65535, 1)};
   Random random{2};
