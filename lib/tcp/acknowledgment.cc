@@ -115,7 +115,7 @@ void Tcb::validate_window(std::uint32_t flight, Millis now, Env& env) {
   const std::uint16_t since = static_cast<std::uint16_t>(sixteen_ms(now) - full_at_);
   if (since * 16ms < rtt_.rto(env.config)) return;
   const std::uint32_t window = std::max(tx.used, Congestion::initial_window(smss_, env.config.initial_window_segments));
-  if (window < congestion_.cwnd) {
+  if (MUTANT(88, window < congestion_.cwnd, false)) {
     congestion_.remember();
     congestion_.cwnd = (congestion_.cwnd + window) / 2;
     tx.stage = {};
@@ -336,7 +336,8 @@ void Tcb::restart_retransmission(Env& env) {
   if (flight_size() + unsent(env) > (kRestartThreshold - 1) * smss_) return;
   const Instant sent = transmission(env)->log.sent_by(snd_.una, snd_.nxt, min_rtt());
   const Instant due = sent + retransmission_timeout_length(env);
-  if (env.now < due && due < deadlines_.when(Timer::kRetransmission, env.now)) {
+  const bool sooner = env.now < due && due < deadlines_.when(Timer::kRetransmission, env.now);
+  if (MUTANT(87, sooner, false)) {
     deadlines_.set(Timer::kRetransmission, due);
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "tcp/tcb.h"
 
 namespace pollux::tcp {
@@ -38,7 +39,7 @@ void Tcb::recover_forward(std::uint32_t acked, bool original, Env& env) {
     s.forward_end = snd_.nxt + 2u * smss_;
     return;
   }
-  if (original) return undo(acked, env);  // (3b)
+  if (MUTANT(86, original, true)) return undo(acked, env);  // (3b)
   s.forward = Forward::kOff;              // (3a)
   congestion_.cwnd = std::min<std::uint32_t>(congestion_.cwnd, 3u * smss_);
 }

@@ -13,7 +13,7 @@ struct Mutant {
   const char* scripts = nullptr;  // the folder of test/scripts that sees it; null: a seed of the simulator, or a scene
 };
 
-inline constexpr std::array<Mutant, 84> kMutants = {{
+inline constexpr std::array<Mutant, 88> kMutants = {{
     {1, "the timestamp option is not deducted from the MSS", "RFC 2525, 2.18; RFC 6691; smoltcp b0b7bcfd"},
     {2, "any SYN ends TIME-WAIT, an old duplicate too", "RFC 6191, 2; RFC 9293, 3.6.1"},
     {3, "PAWS is turned round: newer timestamps are dropped", "RFC 7323, 5.3"},
@@ -100,6 +100,10 @@ inline constexpr std::array<Mutant, 84> kMutants = {{
     {82, "an undo leaves ssthresh as low as it is", "RFC 4015, 3.2"},
     {83, "marks are not echoed", "RFC 3168, 6.1.3"},
     {84, "echoes of marks are not answered", "RFC 3168, 6.1.2"},
+    {85, "a router is believed that quotes what is not outstanding", "RFC 5927, 7; CVE-2004-1060"},
+    {86, "a duplicate ACK proves a time-out spurious", "RFC 5682, 2.1, (3a)", "retransmission"},
+    {87, "the RTO of few segments begins anew with each ACK", "RFC 7765, 4", "retransmission"},
+    {88, "what is not used of cwnd is kept for ever", "RFC 2861, 3; RFC 7661, 1", "congestion"},
 }};
 
 }  // namespace pollux::sim
