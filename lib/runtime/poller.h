@@ -24,22 +24,18 @@ class Rest {
   static constexpr Duration kShortest = 20us;
   static constexpr Duration kLongest = 500us;
 
-  void busy(Instant now) {
-    since_ = now;
-    next_ = kShortest;
-  }
+  void busy(Instant now) { since_ = now; }
   // Whether it has been idle for long enough to sleep.
   bool tired(Instant now) const { return now - since_ >= kPatience; }
-  // How long to sleep then: longer each time, never past `due`.
-  Duration sleep(Instant now, std::optional<Instant> due) {
-    const Duration sleep = due ? std::min(next_, *due - now) : next_;
-    next_ = std::min(next_ * 2, kLongest);
-    return std::max(sleep, Duration{0});
+  // How long to sleep then: an eighth of the time that it has been idle, never past `due`. So what comes in the midst
+  // of a sleep waits for an eighth more than it has kept us waiting, and a flow's round trips take no longer than that.
+  Duration sleep(Instant now, std::optional<Instant> due) const {
+    const Duration sleep = std::clamp((now - since_) / 8, kShortest, kLongest);
+    return std::max(due ? std::min(sleep, *due - now) : sleep, Duration{0});
   }
 
  private:
   Instant since_{};
-  Duration next_ = kShortest;
 };
 
 // One thread on one CPU that turns what is seated there, one after the other: a
