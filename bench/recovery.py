@@ -92,8 +92,8 @@ def linux(_):
 
 @contextlib.contextmanager
 def pollux(kind):
-    """Pollux here: a tap of its own, bridged to the wire's end."""
-    command = [POLLUX, "serve", kind, "--port", "tap:name=plx0", "--ip", f"{NEAR}/24"]
+    """Pollux here: a tap of its own, bridged to the wire's end. Its receive buffers grow as far as Linux's do (tcp_rmem)."""
+    command = [POLLUX, "serve", kind, "--set", "tcp.rcvbuf_max=6MiB", "--port", "tap:name=plx0", "--ip", f"{NEAR}/24"]
     with process(*command, ready="listening"):
         sh("ip", "link", "add", "br0", "type", "bridge")
         for name in ("near0", "plx0"):

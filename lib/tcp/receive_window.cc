@@ -12,6 +12,8 @@ namespace {
 // acknowledgment each way going, and no more.
 constexpr std::uint32_t kSegmentsUnderPressure = 4;
 
+constexpr double kRoundTripsToHold = 4;
+
 // Two readings of a clock that ticks every millisecond, one of each side.
 constexpr Duration kClockError = 2ms;
 
@@ -78,9 +80,9 @@ void Tcb::begin_round(Env& env) {
 }
 
 // Dynamic right-sizing (Fisk and Feng, 2001): a peer that is to fill the path needs a window of what the path carries
-// in a round trip, and as much again while it doubles its cwnd or waits for something lost. What the application read
-// in the last round trip tells; the buffer is doubled when that was more than half of it. Who reads slowly keeps a
-// small one.
+// in a round trip, twice that while it doubles its cwnd, and twice that again while something lost or late is waited
+// for. What the application read in the last round trip tells; the buffer is doubled when that was more than a quarter
+// of it. Who reads slowly keeps a small one.
 //
 // A round trip is over when a timestamp from its beginning or later is echoed; without timestamps SRTT is taken,
 // though nothing may have been measured since the handshake.
@@ -102,7 +104,7 @@ void Tcb::tune_receive_buffer(const Segment& seg, Env& env) {
   begin_round(env);
   const double read = static_cast<double>(static_cast<std::uint16_t>(round_from_ - from)) * unit;
   const double in_round_trip = read * (static_cast<double>(rtt.count()) / static_cast<double>(elapsed.count()));
-  if (2 * in_round_trip > limit && !env.stores.held.under_pressure()) ++growth_;
+  if (kRoundTripsToHold * in_round_trip > limit && !env.stores.held.under_pressure()) ++growth_;
 }
 
 }  // namespace pollux::tcp
