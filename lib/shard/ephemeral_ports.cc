@@ -67,12 +67,12 @@ void EphemeralPorts::add_port(std::uint32_t pool, std::uint16_t offset, bool min
   if (mine) rest(pool, offset);
 }
 
-// A peer that closed first has the port in TIME-WAIT, and there a SYN must have a later timestamp, in milliseconds, or a
-// higher number, on a clock that the text of a short connection outruns. So a port rests before it is used again.
+// A peer that closed first has the port in TIME-WAIT, and there a SYN must have a later timestamp, in milliseconds, or
+// a higher number, on a clock that the text of a short connection outruns. So a port rests before it is used again.
 Expected<std::uint16_t, PortError> EphemeralPorts::take_from(std::uint32_t pool, std::uint64_t random) {
   const std::uint32_t free = pools_[pool].free;
   if (free == 0) return unexpected(PortError::kAddressNotAvailable);
-  const std::uint32_t rested = free - free / kRestingOneIn;
+  const std::uint32_t rested = free - std::min(pools_[pool].released, free / kRestingOneIn);
   // The high half times the count: without division, and without a bias that 2^32 draws would show.
   const std::uint32_t drawn = static_cast<std::uint32_t>(((random >> 32) * rested) >> 32);
   const std::uint16_t offset = free_offsets(pool)[free_place(pools_[pool], drawn)];
@@ -102,7 +102,7 @@ void EphemeralPorts::release(const Destination& to, std::uint16_t port) {
   ASSERT(states(pool)[offset] == State::kInUse);
   --pools_[pool].in_use;
   --total_.in_use;
-  rest(pool, offset);
+  let_go(pool, offset);
   if (!pools_[pool].used()) link_idle(pool);
 }
 
@@ -131,7 +131,7 @@ void EphemeralPorts::leave_time_wait(const Destination& to, std::uint16_t port) 
   (after == kNil ? pool.newest : link[after].a) = before;
   --pool.in_time_wait;
   --total_.in_time_wait;
-  rest(index, offset);
+  let_go(index, offset);
   if (!pool.used()) link_idle(index);
 }
 
@@ -174,6 +174,11 @@ EphemeralPorts::Place EphemeralPorts::place_of(const Destination& to, std::uint1
   const std::uint32_t pool = find(to, siphash13_of(config_.hash_key, to));
   CHECK(pool != kNone);
   return {pool, static_cast<std::uint16_t>(port - config_.first)};
+}
+
+void EphemeralPorts::let_go(std::uint32_t pool, std::uint16_t offset) {
+  pools_[pool].released = std::min(pools_[pool].released + 1, range_);
+  rest(pool, offset);
 }
 
 // Nobody has the port now: free, unless it is excluded.

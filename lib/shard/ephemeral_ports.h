@@ -118,6 +118,7 @@ class EphemeralPorts {
     Destination to;
     std::uint32_t first = 0;  // of the free ones in their ring, which has range_ places: the one released first
     std::uint32_t free = 0;
+    std::uint32_t released = 0;  // counts up to the number of ports
     std::uint32_t in_use = 0;
     std::uint32_t in_time_wait = 0;
     std::uint16_t oldest = kNil;  // in TIME-WAIT
@@ -152,6 +153,7 @@ class EphemeralPorts {
   std::uint32_t free_place(const Pool& pool, std::uint32_t n) const;
   void remove_from_free(std::uint32_t pool, std::uint16_t offset);
   void put_in_use(std::uint32_t pool, std::uint16_t offset);
+  void let_go(std::uint32_t pool, std::uint16_t offset);
   void rest(std::uint32_t pool, std::uint16_t offset);
   void link_idle(std::uint32_t pool);
   void unlink_idle(std::uint32_t pool);
