@@ -7,7 +7,7 @@
 namespace pollux::app {
 namespace {
 
-constexpr int kInterrupted = 130;
+constexpr int kSecondSignal = 130;
 
 }  // namespace
 
@@ -55,7 +55,7 @@ void Signals::took(int signal) {
       show_ = true;
     } else {
       ++stops_;
-      if (stops_ > 2 || (stops_ == 2 && !hurry_)) _exit(kInterrupted);
+      if (stops_ > 2 || (stops_ == 2 && !hurry_)) _exit(kSecondSignal);
       if (stops_ == 2) hurry_();
     }
   }

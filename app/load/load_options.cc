@@ -161,7 +161,7 @@ SetResult set_load_duration(Options& o, std::string_view text) {
   return put_duration(text, 0s, 24h, o.load.*kMember);
 }
 
-constexpr std::array kRows{
+constexpr std::array kLoadRows{
     OptionSpec{
         "url", 0, "URL",
         "what to connect to: http://ADDR[:PORT][/PATH], echo://, discard://, chargen://; several are asked in turn; "
@@ -294,7 +294,7 @@ Expected<double, std::string> parse_limit(std::string_view text) {
 
 }  // namespace
 
-std::span<const OptionSpec> load_option_rows() { return kRows; }
+std::span<const OptionSpec> load_option_rows() { return kLoadRows; }
 
 std::string to_string(const Target& target) {
   return fmt::format("{}://{}{}", word_of(target.scheme, kSchemes), target.authority, target.path);

@@ -63,7 +63,7 @@ Event parse_event(Cursor& cursor) {
   return event;
 }
 
-ScriptOption parse_option(Cursor& cursor) {
+ScriptOption parse_script_option(Cursor& cursor) {
   ScriptOption option;
   const Token token = cursor.take();
   option.at = token.at;
@@ -85,7 +85,7 @@ bool begins_time(const Token& token) {
 
 Script parse_script(Cursor& cursor) {
   Script script;
-  while (cursor.peek().kind == TokenKind::kOption) script.options.push_back(parse_option(cursor));
+  while (cursor.peek().kind == TokenKind::kOption) script.options.push_back(parse_script_option(cursor));
   if (cursor.peek().kind == TokenKind::kBackQuoted) script.init_command = cursor.take().text;
   while (begins_time(cursor.peek())) script.events.push_back(parse_event(cursor));
   if (script.events.empty()) cursor.fail("an event that begins with its time");

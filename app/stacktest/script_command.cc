@@ -22,7 +22,7 @@ using stacktest::Family;
 using stacktest::Position;
 using stacktest::Role;
 
-struct Tally {
+struct ScriptTally {
   std::size_t scripts = 0;
   std::size_t passed = 0;  // runs: one for each family
   std::size_t failed = 0;
@@ -99,7 +99,7 @@ bool is_for(Family family, const Job& job, const stacktest::Settings& settings) 
   return !settings.only || *settings.only == family;
 }
 
-void run_in(Family family, const Job& job, const Options& options, Tally& tally) {
+void run_in(Family family, const Job& job, const Options& options, ScriptTally& tally) {
   const auto settings = stacktest::settings_of(job.script, family);
   if (!settings) {
     complain(job.path, settings.error().at, settings.error().what);
@@ -150,7 +150,7 @@ std::optional<Job> read_job(const std::string& path, const Options& options) {
   return job;
 }
 
-void run_file(const std::string& path, const Options& options, Tally& tally) {
+void run_file(const std::string& path, const Options& options, ScriptTally& tally) {
   if (options.beside_linux && !std::filesystem::exists(linux_capture(path))) return;
   ++tally.scripts;
   const std::optional<Job> job = read_job(path, options);
@@ -170,7 +170,7 @@ int stacktest_script(const Options& options) {
   }
   const auto files = scripts_in(options.files);
   if (!files) return fail(kUsage, files.error());
-  Tally tally;
+  ScriptTally tally;
   for (const std::string& path : *files) run_file(path, options, tally);
   if (options.beside_linux && tally.scripts == 0) {
     return fail(kUsage,

@@ -13,7 +13,7 @@ namespace {
 constexpr unsigned kMostRuns = 150;  // to shrink one
 constexpr std::uint64_t kEnough = 5;
 
-struct Tally {
+struct WorldTally {
   std::uint64_t worlds = 0;
   std::uint64_t failed = 0;
   std::uint64_t segments = 0;
@@ -36,7 +36,7 @@ void report_failure(const sim::World& world, const sim::Outcome& outcome) {
   say(stdout, "  again     pollux stacktest sim {}\n", sim::to_arguments(least.world));
 }
 
-void run_one(const sim::World& world, const Options& options, Tally& tally) {
+void run_one(const sim::World& world, const Options& options, WorldTally& tally) {
   const sim::Outcome outcome = sim::run_apart(world);
   ++tally.worlds;
   tally.segments += outcome.segments;
@@ -61,7 +61,7 @@ int stacktest_sim(const Options& options) {
   if (count > 1 && !world.capture.empty()) {
     return fail(kUsage, "--capture is for one world: name it with --seed, and leave --seeds out");
   }
-  Tally tally;
+  WorldTally tally;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < count && tally.failed < kEnough; ++i) {
     world.seed = first + i;

@@ -63,7 +63,7 @@ SetResult set_without(Options& o, std::string_view text) {
   return {};
 }
 
-constexpr std::array kRows{
+constexpr std::array kStackTestRows{
     OptionSpec{"script", 0, "FILE|DIR", "a script, or a directory with *.pkt in it; --script may be left out", kScript,
                true,
                [](Options& o, std::string_view text) {
@@ -183,6 +183,6 @@ constexpr std::array kRows{
 
 }  // namespace
 
-std::span<const OptionSpec> stacktest_option_rows() { return kRows; }
+std::span<const OptionSpec> stacktest_option_rows() { return kStackTestRows; }
 
 }  // namespace pollux::app

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "serial_number.h"
+
 namespace pollux::stacktest {
 namespace {
 
 // Timestamps that lie further apart have no order (RFC 7323, 5.5).
 constexpr Duration kComparable = 24h * 24;
-
-bool before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
 std::optional<unsigned> shift_of(const Packet& packet) {
   const TcpOption* o = packet.find(option::kWscale);

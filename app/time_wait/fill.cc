@@ -29,7 +29,7 @@ using Wall = std::chrono::steady_clock;
 
 constexpr std::uint32_t kClients = 512;
 constexpr std::uint64_t kFirstLevel = 10'000;
-constexpr Duration kSampleEvery = 20ms;
+constexpr Duration kFillSampleEvery = 20ms;
 constexpr std::size_t kSamplesOfALevel = 16;
 constexpr Duration kStallAim = 1ms;
 constexpr std::uint64_t kManyEntries = 1'000'000;  // below them the room for those that come meanwhile counts for much
@@ -208,7 +208,7 @@ class Fill {
     open_up_to(end);
     auto shown = Wall::now();
     for (bool idle = false; !idle;) {
-      if (signals_.wait(kSampleEvery) == Signals::Event::kStop) return false;
+      if (signals_.wait(kFillSampleEvery) == Signals::Event::kStop) return false;
       idle = opener_is_idle();
       const Table t = table();
       samples_.push_back({t.now, t.entries, resident_bytes()});

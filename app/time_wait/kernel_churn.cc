@@ -27,10 +27,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Done = Expected<void, std::string>;
 
-constexpr std::uint32_t kServer = 0xc6120002;   // 198.18.0.2
-constexpr std::uint32_t kClients = 0xc6130001;  // 198.19.0.1 and what follows
+constexpr std::uint32_t kServer = 0xc6120002;       // 198.18.0.2
+constexpr std::uint32_t kFirstClient = 0xc6130001;  // 198.19.0.1 and what follows
 constexpr std::uint16_t kPort = 80;
-constexpr Duration kSampleEvery = 10ms;
+constexpr Duration kKernelSampleEvery = 10ms;
 // The kernel looks at every port before it says that there is none; asking at once again would cost all of the CPU.
 constexpr Duration kAfterRefusal = 10ms;
 
@@ -144,7 +144,7 @@ int open_and_close(const KernelChurn& churn, std::uint64_t number) {
   const Socket client{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   if (client.fd() < 0) return errno;
   const int on = 1;
-  const std::uint32_t address = kClients + static_cast<std::uint32_t>(number % churn.addresses);
+  const std::uint32_t address = kFirstClient + static_cast<std::uint32_t>(number % churn.addresses);
   sockaddr_in own = endpoint(address, 0);
   if (churn.own_ports) {
     const std::uint64_t ports = std::uint64_t{churn.last_port} - churn.first_port + 1;
@@ -214,7 +214,7 @@ void connect_at_rate(const KernelChurn& churn, ChurnResult& result) {
       const std::uint64_t waiting = in_time_wait();
       result.peak_time_wait = std::max(result.peak_time_wait, waiting);
       result.samples.push_back({at, result.completed, refused, waiting});
-      next_sample = at + kSampleEvery;
+      next_sample = at + kKernelSampleEvery;
     }
     if (at >= churn.duration) break;
     if (due(arrivals) > at) {

@@ -13,7 +13,7 @@
 namespace pollux::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 // After this long our timestamps have surely moved on; Linux waits as long (tcp_tw_reuse).
 constexpr Duration kReuseAfter = 1s;
@@ -119,23 +119,23 @@ Scenario in_mode(Scenario base, TimeWaitMode mode, const Alternatives& alternati
   return base;
 }
 
-Json to_json(const Scenario& s) {
+ordered_json to_json(const Scenario& s) {
   return {{"mode", name(s.mode)},           {"addresses", s.addresses},        {"ports", s.ports},
           {"destinations", s.destinations}, {"two_msl_ns", s.two_msl.count()}, {"rate", s.rate}};
 }
 
-Json to_json(const Prediction& p) {
+ordered_json to_json(const Prediction& p) {
   return {{"tuples", p.tuples},
-          {"tuple_held_ns", p.held ? Json(p.held->count()) : Json(nullptr)},
-          {"sustainable_per_second", p.sustainable ? Json(*p.sustainable) : Json(nullptr)},
-          {"exhausted_after_ns", p.exhausted_after ? Json(p.exhausted_after->count()) : Json(nullptr)},
+          {"tuple_held_ns", p.held ? ordered_json(p.held->count()) : ordered_json(nullptr)},
+          {"sustainable_per_second", p.sustainable ? ordered_json(*p.sustainable) : ordered_json(nullptr)},
+          {"exhausted_after_ns", p.exhausted_after ? ordered_json(p.exhausted_after->count()) : ordered_json(nullptr)},
           {"sustained_per_second", p.sustained},
           {"entries", p.entries},
           {"addresses_needed", p.addresses_needed}};
 }
 
-Json model_json(const Scenario& base, const Alternatives& alternatives, const EntryBytes& bytes) {
-  Json modes = Json::array();
+ordered_json model_json(const Scenario& base, const Alternatives& alternatives, const EntryBytes& bytes) {
+  ordered_json modes = ordered_json::array();
   for (const TimeWaitMode mode : kTimeWaitModes) {
     const Scenario scenario = in_mode(base, mode, alternatives);
     const Prediction prediction = predict(scenario);

@@ -50,7 +50,7 @@ Json show_modes(const Options& o) {
   return shown;
 }
 
-constexpr std::array kRows{
+constexpr std::array kTimeWaitRows{
     OptionSpec{"entries", 0, "N", "connections to put into TIME-WAIT", kFill, false,
                [](Options& o, std::string_view text) {
                  return put_within(parse_count(text), 10'000, 1'000'000'000, o.time_wait.entries);
@@ -84,6 +84,6 @@ constexpr std::array kRows{
 
 }  // namespace
 
-std::span<const OptionSpec> time_wait_option_rows() { return kRows; }
+std::span<const OptionSpec> time_wait_option_rows() { return kTimeWaitRows; }
 
 }  // namespace pollux::app

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint32_t kNanosecondMagic = 0xa1b23c4d;
 constexpr std::uint32_t kVersion = 2 | 4u << 16;  // 2.4: two 16-bit numbers
-constexpr std::uint32_t kEthernet = 1;            // LINKTYPE_ETHERNET
+constexpr std::uint32_t kLinkTypeEthernet = 1;    // LINKTYPE_ETHERNET
 constexpr std::size_t kBuffer = 256 * 1024;
 
 }  // namespace
@@ -28,7 +28,7 @@ Expected<PcapWriter, std::string> PcapWriter::create(const std::string& path, Du
   if (file == nullptr) return unexpected("cannot write the capture file " + path + ": " + std::strerror(errno));
   if (file != stdout) std::setvbuf(file, nullptr, _IOFBF, kBuffer);
   PcapWriter writer{file, epoch, snap};
-  const std::array<std::uint32_t, 6> header{kNanosecondMagic, kVersion, 0, 0, snap, kEthernet};
+  const std::array<std::uint32_t, 6> header{kNanosecondMagic, kVersion, 0, 0, snap, kLinkTypeEthernet};
   writer.good_ = std::fwrite(header.data(), sizeof header, 1, file) == 1;
   return writer;
 }

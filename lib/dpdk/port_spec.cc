@@ -50,7 +50,7 @@ std::pair<std::string_view, std::string_view> key_and_value(std::string_view par
   return {part.substr(0, equals), part.substr(equals + 1)};
 }
 
-std::string quoted(std::string_view text) { return "'" + std::string{text} + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + std::string{text} + "'"; }
 
 // Letters to change, add or take away to get from one word to the other.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -80,7 +80,7 @@ std::string suggestion(std::string_view word, const Words& words) {
       best = candidate;
     }
   }
-  return best.empty() ? "" : " (did you mean " + quoted(best) + "?)";
+  return best.empty() ? "" : " (did you mean " + in_quotes(best) + "?)";
 }
 
 tl::unexpected<std::string> bad(const PortSpec& spec, const std::string& why) {
@@ -117,7 +117,7 @@ std::string pci_address(std::string_view text) {
 Done check_interface(const PortSpec& spec, std::string_view name) {
   if (name.empty()) return bad(spec, "the interface name is empty");
   if (name.size() >= IFNAMSIZ || name.find('/') != std::string_view::npos) {
-    return bad(spec, quoted(name) + " is no name for an interface: at most " + std::to_string(IFNAMSIZ - 1) +
+    return bad(spec, in_quotes(name) + " is no name for an interface: at most " + std::to_string(IFNAMSIZ - 1) +
                          " characters, no '/'");
   }
   return {};
@@ -160,7 +160,7 @@ Done take_tap_part(PortSpec& spec, std::string_view part) {
     add_argument(spec, key, {});
     return {};
   }
-  return bad(spec, quoted(key) + " is not an option of tap" + suggestion(key, kKeys) +
+  return bad(spec, in_quotes(key) + " is not an option of tap" + suggestion(key, kKeys) +
                        "; there are name, kernel, mac, queues, persist");
 }
 
@@ -182,7 +182,7 @@ Done parse_memif(PortSpec& spec, const std::vector<std::string>& parts) {
   constexpr std::array<std::string_view, 2> kRoles{"server", "client"};
   const std::string role = parts.empty() ? "" : parts[0];
   if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end()) {
-    return bad(spec, quoted(role) + " is not a role of memif" + suggestion(role, kRoles) +
+    return bad(spec, in_quotes(role) + " is not a role of memif" + suggestion(role, kRoles) +
                          "; it is memif:server,PATH or memif:client,PATH");
   }
   if (parts.size() < 2 || parts[1].empty()) {
@@ -190,7 +190,7 @@ Done parse_memif(PortSpec& spec, const std::vector<std::string>& parts) {
   }
   const std::string& path = parts[1];
   if (path[0] != '/' && path[0] != '@') {
-    return bad(spec, "the socket's path " + quoted(path) + " must begin with '/', or with '@' for an abstract name");
+    return bad(spec, "the socket's path " + in_quotes(path) + " must begin with '/', or with '@' for an abstract name");
   }
   const bool abstract = path[0] == '@';
   add_argument(spec, "role", role);
@@ -199,7 +199,7 @@ Done parse_memif(PortSpec& spec, const std::vector<std::string>& parts) {
   if (!has_key(parts, "rsize")) add_argument(spec, "rsize", "12");
   for (std::size_t i = 2; i < parts.size(); ++i) {
     const auto [key, value] = key_and_value(parts[i]);
-    if (key.empty() || value.empty()) return bad(spec, quoted(parts[i]) + " is not KEY=VALUE");
+    if (key.empty() || value.empty()) return bad(spec, in_quotes(parts[i]) + " is not KEY=VALUE");
     if (key == "queues") {
       if (auto done = take_queues(spec, value); !done) return done;
     } else {
@@ -225,7 +225,7 @@ Done parse_afpacket(PortSpec& spec, const std::vector<std::string>& parts) {
   add_argument(spec, "iface", parts[0]);
   for (std::size_t i = 1; i < parts.size(); ++i) {
     const auto [key, value] = key_and_value(parts[i]);
-    if (key.empty() || value.empty()) return bad(spec, quoted(parts[i]) + " is not KEY=VALUE");
+    if (key.empty() || value.empty()) return bad(spec, in_quotes(parts[i]) + " is not KEY=VALUE");
     if (key == "queues" || key == "qpairs") {
       if (auto done = take_queues(spec, value); !done) return done;
       add_argument(spec, "qpairs", value);
@@ -251,7 +251,7 @@ Done parse_parts(PortSpec& spec, const std::vector<std::string>& parts) {
     case PortKind::kMemifPair:
       for (const std::string& part : parts) {
         const auto [key, value] = key_and_value(part);
-        if (key != "queues") return bad(spec, quoted(part) + " is not an option here; there is queues=N");
+        if (key != "queues") return bad(spec, in_quotes(part) + " is not an option here; there is queues=N");
         if (auto done = take_queues(spec, value); !done) return done;
       }
       return {};
@@ -270,7 +270,7 @@ Parsed parse_vdev(PortSpec spec) {
   if (comma != std::string::npos) spec.arguments = spec.text.substr(comma + 1);
   spec.driver = spec.device.substr(0, spec.device.find_last_not_of("0123456789") + 1);
   if (std::isdigit(static_cast<unsigned char>(spec.device.back())) == 0) {
-    return bad(spec, "a vdev needs a number after its driver, as in " + quoted(spec.device + "0"));
+    return bad(spec, "a vdev needs a number after its driver, as in " + in_quotes(spec.device + "0"));
   }
   return spec;
 }
@@ -299,8 +299,8 @@ Parsed PortSpec::parse(std::string_view text) {
   if (form == kForms.end()) {
     std::array<std::string_view, kForms.size()> words;
     std::transform(kForms.begin(), kForms.end(), words.begin(), [](const Form& f) { return f.word; });
-    return bad(spec,
-               quoted(word) + " is not a kind of port" + suggestion(word, words) + "; it may be one of:" + all_forms());
+    return bad(spec, in_quotes(word) + " is not a kind of port" + suggestion(word, words) +
+                         "; it may be one of:" + all_forms());
   }
   spec.kind = form->kind;
   spec.driver = form->driver;

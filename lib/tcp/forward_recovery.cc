@@ -40,7 +40,7 @@ void Tcb::recover_forward(std::uint32_t acked, bool original, Env& env) {
     return;
   }
   if (MUTANT(86, original, true)) return undo(acked, env);  // (3b)
-  s.forward = Forward::kOff;              // (3a)
+  s.forward = Forward::kOff;                                // (3a)
   congestion_.cwnd = std::min<std::uint32_t>(congestion_.cwnd, 3u * smss_);
 }
 

@@ -53,7 +53,8 @@ std::uint16_t Tcb::least_smss(const Config& config) const {
 // be min_pmtu and no less keeps who has guessed all that from much harm.
 bool Tcb::packet_too_big(SeqNum seq, std::uint32_t mtu, std::uint32_t size, Env& env) {
   const bool quoted = snd_.una <= seq && seq < snd_.nxt;
-  if (!env.config.path_mtu_discovery || flag(kSynUnacked) || !has_transmission() || MUTANT(85, !quoted, false)) return false;
+  if (!env.config.path_mtu_discovery || flag(kSynUnacked) || !has_transmission() || MUTANT(85, !quoted, false))
+    return false;
   settle_mtu_probe(env);
   MtuSearch& search = transmission(env)->mtu_search;
   const bool of_probe = search.probe != 0 && seq == search.left;

@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 
+#include "../serial_number.h"
+
 namespace pollux::stacktest {
 namespace {
 
@@ -25,8 +27,6 @@ std::optional<Role> sender(const CapturedSession& s, const Packet& p) {
   }
   return std::nullopt;
 }
-
-bool before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <array>
 
 #include "../flow.h"
+#include "../serial_number.h"
 #include "api/stack.h"
 
 namespace pollux::stacktest {
@@ -18,8 +19,6 @@ constexpr Instant kStart{1'000'000s};
 constexpr Duration kPatience = 10s;      // for what the captured peer acknowledges
 constexpr Duration kAfterwards = 150ms;  // for a delayed ACK, not for a retransmission
 constexpr std::uint32_t kNearWrap = 256;
-
-bool before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
 class Replayer {
  public:

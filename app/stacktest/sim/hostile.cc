@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <tuple>
 
+#include "../serial_number.h"
+
 namespace pollux::sim {
 namespace {
+
+using stacktest::before;
 
 // What is remembered of each flow, by the frames that the host sends.
 struct FlowId {
@@ -15,7 +19,6 @@ struct FlowId {
 FlowId sent_in(const WireView& v) { return {v.source, v.destination, v.source_port, v.destination_port}; }
 FlowId received_in(const WireView& v) { return {v.destination, v.source, v.destination_port, v.source_port}; }
 
-bool before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 bool plain_ack(const WireView& v) { return v.ack_bit && !v.syn && !v.rst; }
 
 std::vector<std::byte> with_ack(std::span<const std::byte> frame, const WireView& v, std::uint32_t ack) {

@@ -5,6 +5,7 @@
 
 #include "base/endian.h"
 #include "wire/checksum.h"
+#include "wire/ethernet.h"
 #include "wire/icmp_types.h"
 #include "wire/ip_address.h"
 #include "wire/ipv4.h"
@@ -13,7 +14,6 @@
 namespace pollux::sim {
 namespace {
 
-constexpr std::size_t kEthernet = 14;
 constexpr std::size_t kMac = 6;
 constexpr std::size_t kQuotedV4 = Ipv4Header::kMinSize + 8;  // RFC 792: the header and 64 bits of the rest
 constexpr std::size_t kQuotedV6 = 1280 - Ipv6Header::kSize - icmp::kHeaderSize;
@@ -40,19 +40,20 @@ std::vector<std::byte> message(std::span<const std::byte> quoted, bool v4, std::
 }  // namespace
 
 bool is_too_big(const Router& router, std::span<const std::byte> frame) {
-  if (frame.size() <= kEthernet + router.mtu || (!is_v4(frame) && !is_v6(frame))) return false;
-  return is_v6(frame) || (load_be<std::uint16_t>(frame.data() + kEthernet + 6) & Ipv4Header::kDontFragment) != 0;
+  if (frame.size() <= EthernetHeader::kMinSize + router.mtu || (!is_v4(frame) && !is_v6(frame))) return false;
+  return is_v6(frame) ||
+         (load_be<std::uint16_t>(frame.data() + EthernetHeader::kMinSize + 6) & Ipv4Header::kDontFragment) != 0;
 }
 
 std::vector<std::byte> packet_too_big(std::span<const std::byte> frame, std::uint32_t mtu) {
   const bool v4 = is_v4(frame);
-  const std::span<const std::byte> packet = frame.subspan(kEthernet);
+  const std::span<const std::byte> packet = frame.subspan(EthernetHeader::kMinSize);
   const auto quoted = packet.first(std::min(packet.size(), v4 ? kQuotedV4 : kQuotedV6));
   std::vector<std::byte> icmp_message = message(quoted, v4, mtu);
   const IpAddress from = router_address(v4);
   const IpAddress to = v4 ? IpAddress::v4(packet.data() + 12) : IpAddress::v6(packet.data() + 8);
 
-  std::vector<std::byte> out(frame.begin(), frame.begin() + kEthernet);
+  std::vector<std::byte> out(frame.begin(), frame.begin() + EthernetHeader::kMinSize);
   std::swap_ranges(out.begin(), out.begin() + kMac, out.begin() + kMac);
   std::vector<std::byte> ip(v4 ? Ipv4Header::kMinSize : Ipv6Header::kSize);
   if (v4) {

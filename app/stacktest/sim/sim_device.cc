@@ -6,12 +6,12 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "wire/ethernet.h"
 #include "wire_view.h"
 
 namespace pollux::sim {
 namespace {
 
-constexpr std::size_t kEthernet = 14;
 constexpr std::uint8_t kFinAndPush = 0x09;
 
 bool is_ip(std::span<const std::byte> frame) {
@@ -61,7 +61,7 @@ std::size_t SimDevice::receive(std::span<Packet> out) {
 // checksum can tell, and the frame must not be used.
 bool SimDevice::damage(std::span<std::byte> frame) {
   ++damaged_;
-  const std::size_t at = kEthernet + random_.below(frame.size() - kEthernet);
+  const std::size_t at = EthernetHeader::kMinSize + random_.below(frame.size() - EthernetHeader::kMinSize);
   switch (random_.below(3)) {
     case 0:  // one bit
       frame[at] ^= std::byte{1} << random_.below(8);
@@ -71,7 +71,7 @@ bool SimDevice::damage(std::span<std::byte> frame) {
         frame[i] = std::byte(random_());
       break;
     default: {  // two bytes change places
-      std::swap(frame[at], frame[kEthernet + random_.below(frame.size() - kEthernet)]);
+      std::swap(frame[at], frame[EthernetHeader::kMinSize + random_.below(frame.size() - EthernetHeader::kMinSize)]);
       break;
     }
   }
