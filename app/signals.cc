@@ -4,12 +4,9 @@
 
 #include <ctime>
 
+#include "session.h"
+
 namespace pollux::app {
-namespace {
-
-constexpr int kSecondSignal = 130;
-
-}  // namespace
 
 Signals::Signals() {
   sigemptyset(&set_);
@@ -55,7 +52,7 @@ void Signals::took(int signal) {
       show_ = true;
     } else {
       ++stops_;
-      if (stops_ > 2 || (stops_ == 2 && !hurry_)) _exit(kSecondSignal);
+      if (stops_ > 2 || (stops_ == 2 && !hurry_)) _exit(kInterrupted);
       if (stops_ == 2) hurry_();
     }
   }

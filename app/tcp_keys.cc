@@ -166,7 +166,7 @@ constexpr std::array kTcpKeys{
     duration_key<&Config::rto_max, 1'000'000>("rto_max", "greatest retransmission time-out"),
     size_key<&Config::receive_buffer, 2048, 1024 * kMebi>("rcvbuf", "SIZE", "receive buffer of a connection"),
     TcpKey{"rcvbuf_max", "SIZE|off",
-           "what the receive buffer grows to where so much is read in a round trip; 16 MiB at most",
+           "what the receive buffer grows to, doubled where a quarter of it is read in a round trip; 16 MiB at most",
            set_receive_buffer_max,
            [](const Options& o) {
              const std::uint32_t most = o.shard.tcp.receive_buffer_max;

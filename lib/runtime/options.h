@@ -19,7 +19,7 @@ enum class IdlePolicy : std::uint8_t {
   kAuto,   // kSleep where the kernel or another worker needs the CPU (virtual devices, shared CPUs), else kSpin
   kSpin,   // polls on
   kPause,  // polls on, with pauses that leave the other hyper-thread its share
-  kSleep,  // after some empty turns sleeps for up to a millisecond, never past the next timer
+  kSleep,  // after some empty turns sleeps for up to half a millisecond, never past the next timer
 };
 
 struct EngineOptions {

@@ -47,6 +47,7 @@ void Poller::run(std::promise<std::string> made) {
     return;
   }
   started_ = now_ = clock_.now();
+  rest_.busy(now_);
   made.set_value({});
 
   while (!stop_.load(std::memory_order_relaxed)) {

@@ -27,8 +27,9 @@ class Rest {
   void busy(Instant now) { since_ = now; }
   // Whether it has been idle for long enough to sleep.
   bool tired(Instant now) const { return now - since_ >= kPatience; }
-  // How long to sleep then: an eighth of the time that it has been idle, never past `due`. So what comes in the midst
-  // of a sleep waits for an eighth more than it has kept us waiting, and a flow's round trips take no longer than that.
+  // How long to sleep then: an eighth of the time that it has been idle, but at least kShortest, at most kLongest,
+  // never past `due`. So what comes in the midst of a sleep waits for an eighth of what it has kept us waiting, and a
+  // flow's round trips grow by no more.
   Duration sleep(Instant now, std::optional<Instant> due) const {
     const Duration sleep = std::clamp((now - since_) / 8, kShortest, kLongest);
     return std::max(due ? std::min(sleep, *due - now) : sleep, Duration{0});

@@ -64,7 +64,7 @@ std::uint32_t EphemeralPorts::claim_pool(const Destination& to, std::uint64_t ha
 
 void EphemeralPorts::add_port(std::uint32_t pool, std::uint16_t offset, bool mine) {
   states(pool)[offset] = mine ? State::kExcluded : State::kForeign;
-  if (mine) rest(pool, offset);
+  if (mine) add_free(pool, offset);
 }
 
 // A peer that closed first has the port in TIME-WAIT, and there a SYN must have a later timestamp, in milliseconds, or
@@ -158,7 +158,7 @@ void EphemeralPorts::include(std::uint16_t port) {
   ASSERT(exclusions_[offset] > 0);
   if (--exclusions_[offset] != 0) return;
   for (std::uint32_t pool = 0; pool < made_; ++pool) {
-    if (states(pool)[offset] == State::kExcluded) rest(pool, offset);
+    if (states(pool)[offset] == State::kExcluded) add_free(pool, offset);
   }
 }
 
@@ -178,11 +178,11 @@ EphemeralPorts::Place EphemeralPorts::place_of(const Destination& to, std::uint1
 
 void EphemeralPorts::let_go(std::uint32_t pool, std::uint16_t offset) {
   pools_[pool].released = std::min(pools_[pool].released + 1, range_);
-  rest(pool, offset);
+  add_free(pool, offset);
 }
 
 // Nobody has the port now: free, unless it is excluded.
-void EphemeralPorts::rest(std::uint32_t pool, std::uint16_t offset) {
+void EphemeralPorts::add_free(std::uint32_t pool, std::uint16_t offset) {
   if (exclusions_[offset] != 0) {
     states(pool)[offset] = State::kExcluded;
     return;
@@ -194,13 +194,13 @@ void EphemeralPorts::rest(std::uint32_t pool, std::uint16_t offset) {
   states(pool)[offset] = State::kFree;
 }
 
-// Where the free one stands that was released as the `n`th of those there are.
+// Where the `n`th of the free ones stands, from the head of their ring.
 std::uint32_t EphemeralPorts::free_place(const Pool& pool, std::uint32_t n) const {
   const std::uint32_t place = pool.first + n;
   return place < range_ ? place : place - range_;
 }
 
-// The one released first takes its place.
+// The one at the ring's head takes its place.
 void EphemeralPorts::remove_from_free(std::uint32_t pool, std::uint16_t offset) {
   const std::uint16_t at = links(pool)[offset].a;
   const std::uint16_t first = free_offsets(pool)[pools_[pool].first];

@@ -32,11 +32,11 @@ enum class PortError : std::uint8_t {
   kOutsideRange,  // not an ephemeral port: the flow table alone knows whether it is in use
 };
 
-// Ephemeral ports (RFC 6056, 3.3.1: simple random selection), for each destination
-// a pool of its own: connections to different destinations may share a port.
+// Ephemeral ports (RFC 6056, 3.3.1: random selection, but, where there are others, of none that was in use a moment
+// ago), for each destination a pool of its own: connections to different destinations may share a port.
 //
 // Every call takes constant time, whether the pool is empty or full: the free ports
-// of a pool stand in an array without gaps, of which one is drawn; those in
+// of a pool stand in a ring without gaps, the one released last at its end, of which one is drawn; those in
 // TIME-WAIT in a list, oldest first. Making the pool of a new destination, in
 // memory taken at start, takes one pass over the range. Where no pool is left, the
 // one that has been without a port in use for longest is made over.
@@ -116,7 +116,7 @@ class EphemeralPorts {
 
   struct Pool {
     Destination to;
-    std::uint32_t first = 0;  // of the free ones in their ring, which has range_ places: the one released first
+    std::uint32_t first = 0;  // head of the ring of free ones, which has range_ places
     std::uint32_t free = 0;
     std::uint32_t released = 0;  // counts up to the number of ports
     std::uint32_t in_use = 0;
@@ -154,7 +154,7 @@ class EphemeralPorts {
   void remove_from_free(std::uint32_t pool, std::uint16_t offset);
   void put_in_use(std::uint32_t pool, std::uint16_t offset);
   void let_go(std::uint32_t pool, std::uint16_t offset);
-  void rest(std::uint32_t pool, std::uint16_t offset);
+  void add_free(std::uint32_t pool, std::uint16_t offset);
   void link_idle(std::uint32_t pool);
   void unlink_idle(std::uint32_t pool);
 

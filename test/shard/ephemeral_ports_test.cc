@@ -64,6 +64,7 @@ TEST(EphemeralPorts, AReleasedPortRestsUntilAQuarterOfTheOthersWasGiven) {
     released[port] = n;
   }
   EXPECT_GE(soonest, kPorts / 4);
+  EXPECT_LE(soonest, kPorts / 4 + kPorts / 50) << "what rests is no use to make ports hard to guess";
   EXPECT_EQ(released.size(), kPorts);  // none rests for ever
 }
 
@@ -82,7 +83,7 @@ double chi_square(const std::map<std::uint16_t, int>& counts, double expected) {
   return sum;
 }
 
-TEST(EphemeralPorts, EveryFreePortIsEquallyLikely) {  // RFC 6056, 3.3.1
+TEST(EphemeralPorts, InTheLongRunEveryFreePortIsEquallyLikely) {  // RFC 6056, 3.3.1
   EphemeralPorts ports{config(40000, 40199)};
   Random random{3};
   std::set<std::uint16_t> held;

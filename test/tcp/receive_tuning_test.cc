@@ -66,6 +66,12 @@ TEST(ReceiveTuning, DoublesWhereMoreThanAQuarterIsReadInARoundTripUntilTheLarges
   EXPECT_LE(offered(c), kMost);
 }
 
+TEST(ReceiveTuning, DoublesWhereALittleMoreThanAQuarterIsReadInARoundTrip) {
+  TestConnection c = established(growing());
+  for (int i = 0; i < 6; ++i) round_trip(c, kStart / 4 + 2800);
+  EXPECT_EQ(c.tcb().receive_limit(growing().config), 2 * kStart);
+}
+
 TEST(ReceiveTuning, StaysWhereNoMoreThanAQuarterIsReadInARoundTrip) {
   TestConnection c = established(growing());
   for (int i = 0; i < 20; ++i) round_trip(c, kStart / 4 - 1400);

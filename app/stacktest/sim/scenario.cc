@@ -181,6 +181,7 @@ class Scenario {
     net_.run_until([&] { return all_done(); }, kFaultyPhase);
     net_.heal();
     healed_ = true;
+    healed_at_ = net_.now();
     while (!net_.failed() && !all_done()) {
       const Instant from = net_.now();
       const std::vector<std::uint64_t> moved = bytes_moved();
@@ -382,16 +383,20 @@ class Scenario {
       const Instant last = std::max(c.progress, s.progress);
       const bool waits_for_place =
           troubles_.has(Trouble::kSmallTables) && (!s.opened || c.pump_pending || s.pump_pending);
-      if (last >= from || (waits_for_place && some_go_on) || waits_for_half_open(c.closed ? c : s)) continue;
+      if (last >= from || (waits_for_place && some_go_on)) continue;
+      if (waits_for_half_open(c.closed ? c : s)) continue;
       net_.fail("flow " + std::to_string(flow->number) + " stands still: client " + describe(c) + ", server " +
                 describe(s));
     }
   }
 
-  // After a reset an old SYN begins the connection anew where it is `over`. The peer, who never heard of the reset, sends
-  // from beyond the new window; each answers the other with an ACK (RFC 9293, 3.10.7.4, first) until the SYN-ACKs end.
+  // After a reset an old SYN begins the connection anew where it is `over`. The peer, who never heard of the reset,
+  // sends from beyond the new window; each answers the other with an ACK (RFC 9293, 3.10.7.4, first) until the SYN-ACKs
+  // end: thirty, a minute apart at most. Whose half-open connection it is that there is the judge does not see.
   bool waits_for_half_open(const Side& over) {
-    return over.closed && troubles_.has(Trouble::kReplays) && net_.core(over.host).half_open().size() > 0;
+    constexpr Duration kSynAcks = 31min;
+    return over.closed && troubles_.has(Trouble::kReplays) && net_.core(over.host).half_open().size() > 0 &&
+           net_.now() - healed_at_ < kSynAcks;
   }
 
   std::string describe(const Side& side) {
@@ -411,6 +416,7 @@ class Scenario {
   Instant start_{};
   std::uint16_t first_port_ = 0;
   bool healed_ = false;
+  Instant healed_at_{};
   Network net_;
 };
 
