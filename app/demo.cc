@@ -1,7 +1,5 @@
 #include "demo.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <memory>
 #include <string>
@@ -11,10 +9,10 @@
 #include "http_content.h"
 #include "http_server.h"
 #include "judge.h"
-#include "load/http_exchange.h"
-#include "load/load_app.h"
+#include "load/clients.h"
 #include "load/load_options.h"
 #include "say.h"
+#include "servers.h"
 #include "session.h"
 #include "units.h"
 
@@ -22,15 +20,12 @@ namespace pollux::app {
 namespace {
 
 using runtime::Engine;
-using runtime::Group;
 
 constexpr Duration kDuration = 5s;
 constexpr Duration kDrain = 2s;
 // A SYN that was lost twice comes again after three seconds, and there may be bad luck besides.
 constexpr Duration kDrainImpaired = 15s;
 constexpr const char* kPair = "memif-pair";
-
-using Clients = LoadApp<HttpExchange>;
 
 class Demo {
  public:
@@ -94,18 +89,10 @@ class Demo {
     engine_ = std::move(*engine);
     HttpServerConfig server_config;
     server_config.max_connections = options_.shard.max_connections;
-    auto server = engine_->add_group<HttpApp>(side(server_name_, "198.18.0.2/24"), [this, server_config](unsigned) {
-      return std::make_unique<HttpApp>(content_, server_config);
-    });
-    if (!server) return unexpected(server.error());
-    server_ = *server;
-    const LoadConfig client_config = config_of_clients();
-    auto client = engine_->add_group<Clients>(side(client_name_, "198.18.0.1/24"), [client_config](unsigned) {
-      return std::make_unique<Clients>(client_config);
-    });
-    if (!client) return unexpected(client.error());
-    client_ = *client;
-    return {};
+    servers_ = http_servers(content_, server_config);
+    if (auto ok = servers_->add_to(*engine_, side(server_name_, "198.18.0.2/24")); !ok) return ok;
+    return clients_->add_to(*engine_, side(client_name_, "198.18.0.1/24"),
+                            [config = config_of_clients()](unsigned) { return config; });
   }
 
   // Back to back: each opens a connection, asks, compares the whole answer, sees the connection closed, and begins
@@ -136,10 +123,8 @@ class Demo {
     ListenSpec spec;
     spec.port = 80;
     spec.options = options_.connection;
-    const auto listening =
-        server_->call(0, [&](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.listen(spec); });
-    if (!listening) return unexpected(fmt::format("cannot listen: {}", describe(listening.error())));
-    client_->call(0, [](Shard<Clients>&, Clients& app, Instant now) { app.begin(now); });
+    if (auto ok = servers_->listen(spec); !ok) return ok;
+    clients_->first([](ShardCore&, CoreClients& clients, Instant now) { clients.begin(now); });
     return {};
   }
 
@@ -156,25 +141,19 @@ class Demo {
 
   // No new connections; those that are open run to their end, which takes microseconds.
   void stop_clients() {
-    client_->call(0, [](Shard<Clients>&, Clients& app, Instant now) { app.stop(now); });
+    clients_->first([](ShardCore&, CoreClients& clients, Instant now) { clients.stop(now); });
     const auto end = std::chrono::steady_clock::now() + drain_limit();
     while (open() > 0 && signals_.stops() < 2 && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
   }
-  std::uint64_t open() {
-    return client_->call(0, [](Shard<Clients>&, Clients& app, Instant) { return app.counts().open; });
-  }
+  std::uint64_t open() { return clients_->counts().open; }
 
   Session::Tick read() {
     Session::Tick tick;
     Latencies interval;
-    tick.service = client_->call(0, [&](Shard<Clients>&, Clients& app, Instant) {
-      app.swap_latencies(interval);
-      return app.counts().service;
-    });
-    tick.time_wait_entry = server_->call(
-        0, [](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
+    tick.service = clients_->counts_with(interval).service;
+    tick.time_wait_entry = servers_->time_wait_entry();
     tick.p50 = interval.service.quantile(0.5);
     tick.p99 = interval.service.quantile(0.99);
     latency_.merge(interval);
@@ -187,7 +166,7 @@ class Demo {
     tick.engine.take_gauges(before.engine);
     BothSides sides;
     sides.client = tick.service;
-    sides.server = server_->call(0, [](Shard<HttpApp>&, HttpApp& app, Instant) { return app.counters(); });
+    sides.server = servers_->counters();
     sides.client_open = open();
     sides.drained = drained;
     sides.impaired = options_.impaired();
@@ -208,8 +187,8 @@ class Demo {
   std::string client_name_;
   Latencies latency_;
   std::unique_ptr<Engine> engine_;
-  Group<HttpApp>* server_ = nullptr;
-  Group<Clients>* client_ = nullptr;
+  std::unique_ptr<Servers> servers_;
+  std::unique_ptr<Clients> clients_ = clients_of(Scheme::kHttp);
 };
 
 }  // namespace

@@ -10,8 +10,8 @@
 #include "judge.h"
 #include "say.h"
 #include "serve_setup.h"
+#include "servers.h"
 #include "session.h"
-#include "stream_apps.h"
 
 namespace pollux::app {
 namespace {
@@ -72,17 +72,14 @@ std::string exercise(const Service& service, const Options& options, std::uint16
   return text;
 }
 
-template <class A>
 class Server {
  public:
-  using MakeApp = std::function<std::unique_ptr<A>(unsigned)>;
-
-  Server(Command command, const Options& options, Signals& signals, MakeApp make_app)
+  Server(Command command, const Options& options, Signals& signals, std::unique_ptr<Servers> servers)
       : options_{options},
         service_{service_of(command)},
         signals_{signals},
         session_{options, command, service_.name},
-        make_app_{std::move(make_app)} {}
+        servers_{std::move(servers)} {}
 
   ~Server() { signals_.set_hurry({}); }
   Server(const Server&) = delete;
@@ -120,10 +117,7 @@ class Server {
     auto engine = runtime::Engine::create(session_.engine_options());
     if (!engine) return unexpected(engine.error());
     engine_ = std::move(*engine);
-    auto group = engine_->template add_group<A>(session_.group_options(options_.port), make_app_);
-    if (!group) return unexpected(group.error());
-    group_ = *group;
-    return {};
+    return servers_->add_to(*engine_, session_.group_options(options_.port));
   }
 
   Expected<void, std::string> start() {
@@ -137,12 +131,7 @@ class Server {
     spec.port = options_.listen;
     spec.options = options_.connection;
     spec.fast_open = options_.pending_fast_opens();
-    for (unsigned w = 0; w < group_->workers(); ++w) {
-      const auto listening = group_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
-      if (!listening)
-        return unexpected(fmt::format("cannot listen on port {}: {}", options_.listen, describe(listening.error())));
-    }
-    return {};
+    return servers_->listen(spec);
   }
 
   void announce() const {
@@ -158,11 +147,8 @@ class Server {
 
   Session::Tick read() {
     Session::Tick tick;
-    for (unsigned w = 0; w < group_->workers(); ++w) {
-      tick.service += group_->call(w, [](Shard<A>&, A& app, Instant) { return app.counters(); });
-    }
-    tick.time_wait_entry =
-        group_->call(0, [](Shard<A>& shard, A&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
+    tick.service = servers_->counters();
+    tick.time_wait_entry = servers_->time_wait_entry();
     tick.engine = engine_->snapshot();
     return tick;
   }
@@ -171,15 +157,9 @@ class Server {
   Service service_;
   Signals& signals_;
   Session session_;
-  MakeApp make_app_;
+  std::unique_ptr<Servers> servers_;
   std::unique_ptr<runtime::Engine> engine_;
-  runtime::Group<A>* group_ = nullptr;
 };
-
-template <class A>
-int serve_stream(Command command, const Options& options, Signals& signals) {
-  return Server<A>{command, options, signals, [](unsigned) { return std::make_unique<A>(); }}.run();
-}
 
 int serve_http(const Options& options, Signals& signals) {
   HttpContent content{options.body};
@@ -191,8 +171,7 @@ int serve_http(const Options& options, Signals& signals) {
   config.max_connections = options.shard.max_connections;
   config.header_timeout = options.header_timeout;
   config.idle_timeout = options.idle_timeout;
-  const auto make_app = [&](unsigned) { return std::make_unique<HttpApp>(content, config); };
-  return Server<HttpApp>{Command::kHttp, options, signals, make_app}.run();
+  return Server{Command::kHttp, options, signals, http_servers(content, config)}.run();
 }
 
 }  // namespace
@@ -204,11 +183,11 @@ int serve(Command command, const Options& given, Signals& signals) {
     case Command::kHttp:
       return serve_http(options, signals);
     case Command::kEcho:
-      return serve_stream<EchoApp>(command, options, signals);
+      return Server{command, options, signals, echo_servers()}.run();
     case Command::kDiscard:
-      return serve_stream<DiscardApp>(command, options, signals);
+      return Server{command, options, signals, discard_servers()}.run();
     case Command::kChargen:
-      return serve_stream<ChargenApp>(command, options, signals);
+      return Server{command, options, signals, chargen_servers()}.run();
     case Command::kDemo:
     case Command::kReport:
     case Command::kCompare:

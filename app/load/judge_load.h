@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "latencies.h"
-#include "load/load_app.h"
+#include "load/latencies.h"
+#include "load/load_counts.h"
 #include "options.h"
 #include "report.h"
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -16,18 +17,16 @@
 #include "dpdk/eal.h"
 #include "http_content.h"
 #include "http_server.h"
-#include "load/http_exchange.h"
+#include "load/clients.h"
 #include "load/judge_load.h"
-#include "load/load_app.h"
 #include "load/plan.h"
 #include "load/set_up.h"
-#include "load/stream_exchanges.h"
 #include "load/thresholds.h"
 #include "say.h"
 #include "secret_file.h"
 #include "serve_setup.h"
+#include "servers.h"
 #include "session.h"
-#include "stream_apps.h"
 #include "units.h"
 
 namespace pollux::app {
@@ -43,19 +42,14 @@ constexpr Duration kLook = 2ms;
 // All cores have heard of the start before it comes.
 constexpr Duration kLead = 2ms;
 
-// X: what passes over the connections; A: the server that answers it, for --with-server.
-template <class X, class A>
 class Load {
  public:
-  using App = LoadApp<X>;
-  using MakeServer = std::function<std::unique_ptr<A>(unsigned)>;
-
-  Load(const Options& options, Signals& signals, MakeServer make_server)
+  Load(const Options& options, Signals& signals)
       : options_{options},
         signals_{signals},
         session_{options_, Command::kLoad, "load"},
-        make_server_{std::move(make_server)},
-        group_name_{options.load.with_server ? options.port + ":1" : options.port} {}
+        group_name_{options.load.with_server ? options.port + ":1" : options.port},
+        clients_{clients_of(scheme())} {}
 
   ~Load() { signals_.set_hurry({}); }
   Load(const Load&) = delete;
@@ -93,17 +87,30 @@ class Load {
       group.shard = server.shard;
       group.workers = options_.workers;
       group.capture_file.reset();  // one side sees every frame
-      auto added = engine_->template add_group<A>(group, make_server_);
-      if (!added) return unexpected(added.error());
-      server_ = *added;
+      servers_ = make_servers();
+      if (auto ok = servers_->add_to(*engine_, group); !ok) return ok;
     }
     runtime::GroupOptions group = session_.group_options(group_name_);
     group.workers = options_.workers;
-    auto added = engine_->template add_group<App>(
-        group, [this](unsigned worker) { return std::make_unique<App>(config_of(options_, worker)); });
-    if (!added) return unexpected(added.error());
-    clients_ = *added;
-    return {};
+    return clients_->add_to(*engine_, group, [this](unsigned worker) { return config_of(options_, worker); });
+  }
+  Scheme scheme() const { return options_.load.targets.front().scheme; }
+  std::unique_ptr<Servers> make_servers() {
+    switch (scheme()) {
+      case Scheme::kHttp: {
+        HttpServerConfig config;
+        config.max_connections = options_.shard.max_connections;
+        config.header_timeout = config.idle_timeout = 24h;  // held connections ask for nothing
+        return http_servers(content_.emplace(options_.body), config);
+      }
+      case Scheme::kEcho:
+        return echo_servers();
+      case Scheme::kDiscard:
+        return discard_servers();
+      case Scheme::kChargen:
+        return chargen_servers();
+    }
+    unreachable();
   }
 
   int show_plan() {
@@ -137,7 +144,7 @@ class Load {
   Done start() {
     if (auto ok = engine_->start(); !ok) return ok;
     signals_.set_hurry([this] { engine_->hurry(); });
-    if (server_ == nullptr) return {};
+    if (!servers_) return {};
     std::set<std::uint16_t> ports;
     for (const Target& target : options_.load.targets) ports.insert(target.port);
     for (const std::uint16_t port : ports) {
@@ -145,12 +152,7 @@ class Load {
       spec.port = port;
       spec.options = options_.connection;
       spec.fast_open = options_.pending_fast_opens();
-      for (unsigned w = 0; w < server_->workers(); ++w) {
-        const auto listening = server_->call(w, [&](Shard<A>& shard, A&, Instant) { return shard.listen(spec); });
-        if (!listening) {
-          return unexpected(fmt::format("cannot listen on port {}: {}", port, describe(listening.error())));
-        }
-      }
+      if (auto ok = servers_->listen(spec); !ok) return ok;
     }
     return {};
   }
@@ -166,52 +168,37 @@ class Load {
     say(stderr, "{}", plan_);
   }
 
-  template <class F>
-  void each(F&& f) {
-    for (unsigned w = 0; w < clients_->workers(); ++w) {
-      clients_->call(w, [&](Shard<App>& shard, App& app, Instant now) { f(shard, app, now); });
-    }
-  }
-  LoadCounts counts() {
-    LoadCounts all;
-    each([&](Shard<App>&, App& app, Instant) { all += app.counts(); });
-    return all;
-  }
-
   // ---- before the clock ----
 
   // One core asks for all.
-  template <class F>
-  void first(F&& f) {
-    clients_->call(0, [&](Shard<App>& shard, App& app, Instant now) { f(shard, app, now); });
-  }
   bool targets_answer() {
     if (options_.load.wait_target == Duration{0}) return true;
-    first([](Shard<App>&, App& app, Instant) { app.probe(); });
+    clients_->first([](ShardCore&, CoreClients& clients, Instant) { clients.probe(); });
     const auto end = SteadyClock::now() + options_.load.wait_target;
     bool all = false;
     while (!all && SteadyClock::now() < end && signals_.wait(kLook) != Signals::Event::kStop) {
-      first([&](Shard<App>&, App& app, Instant) { all = app.counts().targets_unanswered == 0; });
+      clients_->first(
+          [&](ShardCore&, CoreClients& clients, Instant) { all = clients.counts().targets_unanswered == 0; });
     }
-    first([&](Shard<App>& shard, App& app, Instant) {
-      app.end_probes();
+    clients_->first([&](ShardCore& core, CoreClients& clients, Instant) {
+      clients.end_probes();
       const auto targets = static_cast<std::uint16_t>(options_.load.targets.size());
       for (std::uint16_t t = 0; t < targets; ++t) {
-        if (!app.probes().answered(t)) unanswered_.push_back(why_unanswered(shard, app, t));
+        if (!clients.probes().answered(t)) unanswered_.push_back(why_unanswered(core, clients, t));
       }
     });
     return all;
   }
-  std::string why_unanswered(Shard<App>& shard, App& app, std::uint16_t t) const {
+  std::string why_unanswered(const ShardCore& core, const CoreClients& clients, std::uint16_t t) const {
     const Target& target = options_.load.targets[t];
     const std::string what =
         fmt::format("target {} did not answer within {}", to_string(target), exact_duration(options_.load.wait_target));
     const std::string address = to_string(target.address);
-    if (app.probes().failure(t) == tcp::Reason::kRefused) {
+    if (clients.probes().failure(t) == tcp::Reason::kRefused) {
       return fmt::format("{}: it refuses connections to port {}; is the server running (ss -ltn)?", what, target.port);
     }
-    if (app.refusal()) return fmt::format("{}: {}", what, describe(*app.refusal()));
-    if (shard.core().waits_for_neighbour() || shard.core().counters().unreachable_neighbour > 0) {
+    if (clients.refusal()) return fmt::format("{}: {}", what, describe(*clients.refusal()));
+    if (core.waits_for_neighbour() || core.counters().unreachable_neighbour > 0) {
       return fmt::format("{}: nobody on the link says that {} is his; is it up (ip addr, ping {})?", what, address,
                          address);
     }
@@ -223,16 +210,17 @@ class Load {
   // False: interrupted.
   bool fill() {
     if (options_.load.connections == 0) return true;
-    each([](Shard<App>&, App& app, Instant) { app.fill(); });
+    clients_->each([](ShardCore&, CoreClients& clients, Instant) { clients.fill(); });
     const auto begin = SteadyClock::now();
     for (bool filled = false; !filled;) {
       if (signals_.wait(kLook) == Signals::Event::kStop) return false;
       filled = true;
-      each([&](Shard<App>&, App& app, Instant) { filled = filled && app.filled(); });
+      clients_->each([&](ShardCore&, CoreClients& clients, Instant) { filled = filled && clients.filled(); });
     }
     const Duration took = SteadyClock::now() - begin;
     if (!options_.quiet) {
-      say(stderr, "held        {} connections, opened in {}\n", with_commas(counts().held), show_duration(took));
+      say(stderr, "held        {} connections, opened in {}\n", with_commas(clients_->counts().held),
+          show_duration(took));
     }
     return true;
   }
@@ -244,7 +232,7 @@ class Load {
     const Instant start = engine_->now() + kLead;
     const auto steady_start = SteadyClock::now() + kLead;
     start_ = start;
-    each([&](Shard<App>&, App& app, Instant) { app.begin(start); });
+    clients_->each([&](ShardCore&, CoreClients& clients, Instant) { clients.begin(start); });
     const auto look = [&](const Result& so_far) { return keeps_going(so_far); };
     signals_.wait(kLead);  // the run's clock and the schedule's start together
     const bool whole = session_.run(
@@ -254,7 +242,7 @@ class Load {
     const auto kernels = static_cast<double>(Duration{SteadyClock::now() - steady_start}.count());
     clock_error_ = std::abs(ours / std::max(kernels, 1.0) - 1);
     const Duration duration = std::min<Duration>(SteadyClock::now() - steady_start, *options_.duration);
-    each([&](Shard<App>&, App& app, Instant) { app.stop(start + duration); });
+    clients_->each([&](ShardCore&, CoreClients& clients, Instant) { clients.stop(start + duration); });
     return finish(aborted_ ? Ending::kAborted : whole ? Ending::kWhole : Ending::kInterrupted, before, duration);
   }
   bool keeps_going(Result so_far) {
@@ -267,21 +255,13 @@ class Load {
   Session::Tick read() {
     Session::Tick tick;
     Latencies interval;
-    LoadCounts all;
-    each([&](Shard<App>&, App& app, Instant) {
-      Latencies one;
-      app.swap_latencies(one);
-      interval.merge(one);
-      all += app.counts();
-    });
-    counts_ = all;
+    counts_ = clients_->counts_with(interval);
     if (engine_->now() - start_ >= options_.load.warmup) latencies_.merge(interval);
-    tick.service = all.service;
+    tick.service = counts_.service;
     tick.p50 = interval.response.quantile(0.5);
     tick.p99 = interval.response.quantile(0.99);
     if (options_.load.closed == 0) tick.asked = schedule_.rate(engine_->now() - start_ - 500ms);
-    tick.time_wait_entry = clients_->call(
-        0, [](Shard<App>& shard, App&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
+    tick.time_wait_entry = clients_->time_wait_entry();
     tick.engine = engine_->snapshot();
     return tick;
   }
@@ -289,7 +269,7 @@ class Load {
   // What is under way runs to its end; what is held stays.
   bool drain() {
     const auto end = SteadyClock::now() + (options_.impaired() ? kDrainImpaired : kDrain);
-    for (LoadCounts now = counts(); now.open > now.held; now = counts()) {
+    for (LoadCounts now = clients_->counts(); now.open > now.held; now = clients_->counts()) {
       if (SteadyClock::now() >= end || signals_.stops() > 1) return false;
       // No core tells that its last connection has ended, and after a ^C the signals have nothing to wait for.
       std::this_thread::sleep_for(kLook);
@@ -339,7 +319,7 @@ class Load {
   const Options& options_;
   Signals& signals_;
   Session session_;
-  MakeServer make_server_;
+  std::optional<HttpContent> content_;  // of the server
   std::string group_name_;
   std::string plan_;
   Schedule schedule_ = schedule_of(options_);  // for what all cores are to do together
@@ -350,24 +330,9 @@ class Load {
   double clock_error_ = 0;
   bool aborted_ = false;
   std::unique_ptr<runtime::Engine> engine_;
-  runtime::Group<A>* server_ = nullptr;
-  runtime::Group<App>* clients_ = nullptr;
+  std::unique_ptr<Servers> servers_;
+  std::unique_ptr<Clients> clients_;
 };
-
-template <class X, class A>
-int load_stream(const Options& options, Signals& signals) {
-  return Load<X, A>{options, signals, [](unsigned) { return std::make_unique<A>(); }}.run();
-}
-
-int load_http(const Options& options, Signals& signals) {
-  const HttpContent content{options.body};
-  HttpServerConfig config;
-  config.max_connections = options.shard.max_connections;
-  config.header_timeout = config.idle_timeout = 24h;  // held connections ask for nothing
-  return Load<HttpExchange, HttpApp>{options, signals,
-                                     [&](unsigned) { return std::make_unique<HttpApp>(content, config); }}
-      .run();
-}
 
 }  // namespace
 
@@ -378,17 +343,7 @@ int load(const Options& given, Signals& signals) {
   }
   const auto options = resolved_for_load(given);
   if (!options) return fail(kUsage, options.error());
-  switch (options->load.targets.front().scheme) {
-    case Scheme::kHttp:
-      return load_http(*options, signals);
-    case Scheme::kEcho:
-      return load_stream<EchoExchange, EchoApp>(*options, signals);
-    case Scheme::kDiscard:
-      return load_stream<DiscardExchange, DiscardApp>(*options, signals);
-    case Scheme::kChargen:
-      return load_stream<ChargenExchange, ChargenApp>(*options, signals);
-  }
-  unreachable();
+  return Load{*options, signals}.run();
 }
 
 }  // namespace pollux::app

@@ -8,8 +8,9 @@
 #include <utility>
 
 #include "device/fixed_queue.h"
-#include "latencies.h"
+#include "load/core_clients.h"
 #include "load/flaw.h"
+#include "load/latencies.h"
 #include "load/load_config.h"
 #include "load/load_counts.h"
 #include "load/probes.h"
@@ -31,7 +32,7 @@ namespace pollux::app {
 // An arrival that comes late is late: what it is measured from stays where the schedule put it. All memory is taken at
 // start; nothing on the way of a connection is virtual.
 template <class X>
-class LoadApp {
+class LoadApp final : public CoreClients {
  public:
   explicit LoadApp(const LoadConfig& config)
       : config_{config},
@@ -64,16 +65,16 @@ class LoadApp {
     });
   }
 
-  void probe() { probes_.begin(); }
-  void end_probes() { probes_.end(); }
-  void fill() { to_hold_ = config_.held; }
-  bool filled() const { return to_hold_ == 0 && counts_.opening == 0; }
-  void begin(Instant at) {
+  void probe() override { probes_.begin(); }
+  void end_probes() override { probes_.end(); }
+  void fill() override { to_hold_ = config_.held; }
+  bool filled() const override { return to_hold_ == 0 && counts_.opening == 0; }
+  void begin(Instant at) override {
     start_ = at;
     if (config_.warmup > Duration{0}) warm_at_ = at + config_.warmup;
     while (idle_clients_.size() < config_.closed) idle_clients_.push(at);
   }
-  void stop(Instant now) {
+  void stop(Instant now) override {
     if (!stopping_ && start_) counts_.missed = schedule_.due(now - *start_);
     stopping_ = true;
     to_hold_ = 0;
@@ -148,18 +149,18 @@ class LoadApp {
   }
 
   // With gauges as of now.
-  LoadCounts counts() const {
+  LoadCounts counts() const override {
     LoadCounts counts = counts_;
     counts.open = slots_.size() - probes_.under_way();
     counts.targets_unanswered = probes_.unanswered();
     return counts;
   }
   // What was measured since the last call, for an empty one.
-  void swap_latencies(Latencies& with) { std::swap(latencies_, with); }
+  void swap_latencies(Latencies& with) override { std::swap(latencies_, with); }
   const Schedule& schedule() const { return schedule_; }
-  const Probes& probes() const { return probes_; }
+  const Probes& probes() const override { return probes_; }
   // Why the last active open was refused at once.
-  std::optional<ConnectError> refusal() const { return refusal_; }
+  std::optional<ConnectError> refusal() const override { return refusal_; }
 
  private:
   enum class Role : std::uint8_t { kArrival, kClient, kHeld, kProbe };

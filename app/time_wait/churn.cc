@@ -12,9 +12,9 @@
 #include "child.h"
 #include "http_content.h"
 #include "http_server.h"
-#include "load/http_exchange.h"
-#include "load/load_app.h"
+#include "load/clients.h"
 #include "say.h"
+#include "servers.h"
 #include "session.h"
 #include "time_wait/both_ends.h"
 #include "time_wait/churn_result.h"
@@ -26,9 +26,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using runtime::Engine;
-using runtime::Group;
 using Wall = std::chrono::steady_clock;
-using Client = LoadApp<HttpExchange>;
 
 constexpr std::uint64_t kBody = 64;  // bytes of each answer
 constexpr std::uint16_t kFirstServerPort = 80;
@@ -52,23 +50,22 @@ class Churn {
     if (auto ok = engine_->start(); !ok) return unexpected(ok.error());
     if (auto ok = listen(); !ok) return unexpected(ok.error());
     const auto begin = Wall::now();
-    client_->call(0, [](Shard<Client>&, Client& app, Instant now) { app.begin(now); });
+    clients_->first([](ShardCore&, CoreClients& clients, Instant now) { clients.begin(now); });
     bool stopped = false;
     while (!stopped && Wall::now() - begin < duration_) {
       stopped = signals_.wait(kSampleEvery) == Signals::Event::kStop;
       sample(Wall::now() - begin);
     }
     result_.duration = Wall::now() - begin;
-    client_->call(0, [](Shard<Client>&, Client& app, Instant now) { app.stop(now); });
+    clients_->first([](ShardCore&, CoreClients& clients, Instant now) { clients.stop(now); });
     // Those that are open run to their end, which takes microseconds.
     const auto end = Wall::now() + kBothEndsDrain;
-    while (counts().open > 0 && Wall::now() < end && signals_.wait(1ms) != Signals::Event::kStop) {
+    while (clients_->counts().open > 0 && Wall::now() < end && signals_.wait(1ms) != Signals::Event::kStop) {
     }
     Session::Tick last;
-    last.service = counts().service;
+    last.service = clients_->counts().service;
     last.engine = engine_->snapshot();
-    last.time_wait_entry = server_->call(
-        0, [](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.core().time_wait().bytes_per_entry_v4(); });
+    last.time_wait_entry = servers_->time_wait_entry();
     engine_->stop(kBothEndsDrain);
     return finish(std::move(last));
   }
@@ -126,21 +123,15 @@ class Churn {
     server.shard.gateways = {IpPrefix::parse(kClientAddress)->address};  // the sources lie behind it
     HttpServerConfig http;
     http.max_connections = server.shard.max_connections;
-    auto group = engine_->add_group<HttpApp>(
-        server, [this, http](unsigned) { return std::make_unique<HttpApp>(content_, http); });
-    if (!group) return unexpected(group.error());
-    server_ = *group;
+    servers_ = http_servers(content_, http);
+    if (auto ok = servers_->add_to(*engine_, server); !ok) return ok;
 
     runtime::GroupOptions client = side(client_name_);
     client.capture_file.reset();  // one side sees every frame
     client.shard.addresses = {{*IpPrefix::parse(kClientAddress), 1},
                               {*IpPrefix::parse(kSources), static_cast<std::uint32_t>(scenario_.addresses)}};
     client.shard.max_destinations = static_cast<std::uint32_t>(scenario_.addresses * scenario_.destinations);
-    auto clients = engine_->add_group<Client>(
-        client, [config = load_config()](unsigned) { return std::make_unique<Client>(config); });
-    if (!clients) return unexpected(clients.error());
-    client_ = *clients;
-    return {};
+    return clients_->add_to(*engine_, client, [config = load_config()](unsigned) { return config; });
   }
 
   Expected<void, std::string> listen() {
@@ -148,18 +139,13 @@ class Churn {
       ListenSpec spec;
       spec.port = static_cast<std::uint16_t>(kFirstServerPort + d);
       spec.options = options_.connection;
-      const auto ok = server_->call(0, [&](Shard<HttpApp>& shard, HttpApp&, Instant) { return shard.listen(spec); });
-      if (!ok) return unexpected(fmt::format("cannot listen: {}", describe(ok.error())));
+      if (auto ok = servers_->listen(spec); !ok) return ok;
     }
     return {};
   }
 
-  LoadCounts counts() {
-    return client_->call(0, [](Shard<Client>&, Client& app, Instant) { return app.counts(); });
-  }
-
   void sample(Duration at) {
-    const LoadCounts now = counts();
+    const LoadCounts now = clients_->counts();
     const ServiceCounters& service = now.service;
     const std::uint64_t waiting = engine_->snapshot().total().time_wait;
     result_.samples.push_back({at, service.completed, service.port_exhausted, waiting});
@@ -207,8 +193,8 @@ class Churn {
   std::string server_name_;
   std::string client_name_;
   std::unique_ptr<Engine> engine_;
-  Group<HttpApp>* server_ = nullptr;
-  Group<Client>* client_ = nullptr;
+  std::unique_ptr<Servers> servers_;
+  std::unique_ptr<Clients> clients_ = clients_of(Scheme::kHttp);
   ChurnResult result_;
 };
 
