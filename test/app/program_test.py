@@ -21,6 +21,8 @@ RESULT_SCHEMA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".
 with open(RESULT_SCHEMA_FILE) as _schema:
     RESULT_SCHEMA = jsonschema.Draft202012Validator(json.load(_schema))
 POLLUX = os.environ.get("POLLUX", "pollux")
+# A sanitizer slows the program: memory is what is looked at then, not when something happens.
+SLOWED = "POLLUX_SLOWED" in os.environ
 CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../drivers-config")
 
 
@@ -173,6 +175,9 @@ class TimeWait(unittest.TestCase):
     # Within 2 % of the model.
     def assert_as_modelled(self, run):
         model = run["model"]
+        if SLOWED:
+            self.assertGreater(run["completed"], 0, run["who"])
+            return
         self.assertAlmostEqual(run["sustained_per_second"], model["sustained_per_second"], delta=0.02 * model["sustained_per_second"], msg=run["who"])
         if model["exhausted_after_ns"] is None:
             self.assertIsNone(run["exhausted_after_ns"], run["who"])
@@ -224,10 +229,10 @@ class TimeWait(unittest.TestCase):
             self.assertEqual(run["refusals"], {}, run["who"])
             self.assertGreaterEqual(len(run["series"]), 2)
         timestamps, addresses, server_closes, msl, rst = (run["endpoint"]["time_wait"] for run in runs)
-        self.assertGreater(timestamps["reused"], 1000)
+        self.assertGreater(timestamps["reused"], 0 if SLOWED else 1000)
         self.assertEqual(addresses["reused"], 0)
         self.assertGreater(server_closes["reused"], 0)
-        self.assertGreater(msl["expired"], 1000)
+        self.assertGreater(msl["expired"], 0 if SLOWED else 1000)
         self.assertEqual(rst["entered"], 0)
 
     def test_the_kernel_and_pollux_run_out_of_ports_in_the_same_second(self):
@@ -242,31 +247,34 @@ class TimeWait(unittest.TestCase):
                          ("Linux, no timestamps, tcp_tw_reuse 0, bound 40000", "Pollux, plain"))
         for run in (linux, pollux):
             self.assertEqual(run["model"]["exhausted_after_ns"], 1_500_000_000)
-            self.assertLess(abs(run["exhausted_after_ns"] - 1_500_000_000), 1_000_000_000, run["who"])
+            if not SLOWED:
+                self.assertLess(abs(run["exhausted_after_ns"] - 1_500_000_000), 1_000_000_000, run["who"])
         self.assertIn("EADDRNOTAVAIL", linux["refusals"])
         self.assertEqual(linux["time_wait_peak"], 450)
         self.assertGreater(report["kernel_memory"]["tw_sock_bytes"], 200)
 
     def test_filling_goes_through_handshakes_and_leaves_nothing(self):
-        result, report = self.time_wait("fill", "--entries", "1M", "--hugepages", "off", "--seed", "7")
+        entries = 100_000 if SLOWED else 1_000_000
+        result, report = self.time_wait("fill", "--entries", str(entries), "--hugepages", "off", "--seed", "7")
         self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
-        self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+        self.assertIn(report["verdict"]["state"], ("VALID", "DEGRADED") if SLOWED else ("VALID",), report["verdict"])
         fill, counters = report["fill"], report["time_wait"]
-        self.assertGreaterEqual(fill["entries"], 1_000_000)
+        self.assertGreaterEqual(fill["entries"], entries)
         self.assertEqual(report["tcp"]["active_opens"], report["totals"]["connections_completed"])
-        self.assertGreaterEqual(report["totals"]["connections_completed"], 1_000_000)
+        self.assertGreaterEqual(report["totals"]["connections_completed"], entries)
         self.assertEqual(counters["entries"], 0)
         self.assertEqual(counters["entered"], counters["expired"] + counters["reused"])
         self.assertEqual((counters["evicted"], counters["refused_full"]), (0, 0))
         self.assertEqual(report["states"]["TIME-WAIT"], 0)
         self.assertLessEqual(counters["bytes_per_entry"], 40)
-        self.assertLessEqual(fill["table_bytes"], fill["entries"] * 42.9)  # 4 GiB for a hundred million
+        if not SLOWED:  # a small table has whole pages for what is not in it
+            self.assertLessEqual(fill["table_bytes"], fill["entries"] * 42.9)  # 4 GiB for a hundred million
         self.assertAlmostEqual(fill["resident_bytes_per_entry"], fill["table_bytes_per_entry"], delta=0.1)  # touched at start
-        self.assertGreaterEqual(fill["expiry"]["together"], 800_000)
+        self.assertGreaterEqual(fill["expiry"]["together"], 0.8 * entries)
         self.assertGreater(fill["expiry"]["connections_meanwhile"], 0)
         for at in ("at_10k", "at_all"):
             self.assertEqual([name for name, ns in fill["costs"][at].items() if ns <= 0], [])
-        self.assertEqual([rate["entries"] for rate in fill["rates"]], [10_000, 100_000, 1_000_000])
+        self.assertEqual([rate["entries"] for rate in fill["rates"]], [n for n in (10_000, 100_000, 1_000_000) if n <= entries])
 
 
 class Demo(unittest.TestCase):

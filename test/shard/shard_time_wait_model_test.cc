@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "../effort.h"
 #include "base/random.h"
 #include "test_shard.h"
 
@@ -216,7 +217,7 @@ class World {
 };
 
 TEST_P(ShardTimeWaitModel, EveryAnswerAndEveryEndIsTheModels) {
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+  for (std::uint64_t seed = 1; seed <= effort(20); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World{seed, given()}.run();
     if (HasFailure()) break;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "../effort.h"
 #include "base/random.h"
 #include "tcp/scoreboard.h"
 #include "test_connection.h"
@@ -16,7 +17,7 @@ namespace {
 constexpr std::uint32_t kSmss = 48;
 constexpr std::uint32_t kInFlight = 21'846 * kSmss;  // 1 MiB
 constexpr std::uint32_t kAtOnce = kInFlight / 6;     // what the application hands over in one go
-constexpr int kSacks = 20'000;
+const std::uint64_t kSacks = pollux::test::effort(20'000);
 
 // The peer acknowledges two segments at a time, until nothing is in flight.
 void acknowledge_all(TestConnection& c) {
@@ -44,7 +45,7 @@ TEST(CraftedSacks, TakeNoMoreMemoryThanTheScoreboardMay) {
   ASSERT_EQ(c.snd_nxt() - c.snd_una(), kInFlight);
 
   Random random{1};
-  for (int i = 0; i < kSacks; ++i) {
+  for (std::uint64_t i = 0; i < kSacks; ++i) {
     std::vector<SegmentSpec::Block> blocks;
     for (int b = 0; b < 3; ++b) {
       const auto left = c.snd_una() + 1 + static_cast<std::int64_t>(random.below(kInFlight - 8));

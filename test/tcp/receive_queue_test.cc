@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../effort.h"
 #include "base/random.h"
 #include "packet_pool.h"
 
@@ -564,8 +565,8 @@ RC_GTEST_PROP(ReceiveQueueModel, KeepsItsLimits, ()) {
 TEST(ReceiveQueueModel, FirstByteWinsInAHundredThousandOverlaps) {
   Random random{20};
   const auto below = [&](std::uint64_t n) { return static_cast<int>(random.below(n)); };
-  int overlaps = 0;
-  while (overlaps < 100'000) {
+  std::uint64_t overlaps = 0;
+  while (overlaps < pollux::test::effort(100'000)) {
     Model model{512, UINT32_MAX, 1000};
     for (int i = 0; i < 500; ++i, ++overlaps) {
       const Op op{.consume = below(10) == 0 ? below(200) : 0,

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "../effort.h"
 #include "base/random.h"
 #include "bitmap.h"
 #include "packet_pool.h"
@@ -23,7 +24,7 @@ constexpr std::uint32_t kAround = 4000;  // how far from the wrap SND.UNA and RC
 
 std::uint64_t operations() {
   const char* const text = std::getenv("POLLUX_SACK_OPERATIONS");
-  return text != nullptr ? std::strtoull(text, nullptr, 0) : 200'000;
+  return text != nullptr ? std::strtoull(text, nullptr, 0) : pollux::test::effort(200'000);
 }
 
 // --- The sender ---

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "../effort.h"
 #include "base/random.h"
 
 namespace pollux {
@@ -389,7 +390,7 @@ TEST(TimerWheel, BehavesAsASortedMap) {
 
 TEST(TimerWheel, BehavesAsASortedMapForAMillionOperations) {
   std::size_t fired = 0;
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::effort(20); ++seed) {
     SCOPED_TRACE(seed);
     Pair pair;
     Random random{seed};
@@ -403,7 +404,7 @@ TEST(TimerWheel, BehavesAsASortedMapForAMillionOperations) {
     }
     fired += pair.fired();
   }
-  EXPECT_GT(fired, 100'000u);
+  EXPECT_GT(fired, test::effort(100'000));
 }
 
 TEST(TimerWheel, WithAnyBudgetEachComesUpOnceNeverEarlyAndAllInTheEnd) {
