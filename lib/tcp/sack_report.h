@@ -40,6 +40,19 @@ class SackReport {
   bool unsaid() const { return unsaid_ > 0 || again_; }
   bool duplicate_unsaid() const { return again_.has_value(); }
 
+  // A segment came beyond the hole that begins at RCV.NXT, and was kept if there was room. Whether it wants an ACK to
+  // itself (RFC 5681, 4.2), of which one tells of `room` ranges. So do the first three, by which a peer begins to
+  // repair. Of those behind them one ACK says as much as one for each would, until it can hold no more.
+  bool presses(SeqNum rcv_nxt, std::size_t room) {
+    if (hole_ != rcv_nxt) beyond_hole_ = 0;
+    hole_ = rcv_nxt;
+    if (beyond_hole_ < kDupThresh) {
+      ++beyond_hole_;
+      return true;
+    }
+    return again_ || unsaid_ >= room;
+  }
+
   // The blocks of the next ACK, at most `room`, which is 3 or 4. First what arrived twice, if anything did; then,
   // the latest first, what no ACK has told yet; then what others have. If more is untold than fits, the older part
   // goes first, so that the last ACK of a burst begins with the last arrival. `range_around(seq)` is the range
@@ -60,11 +73,14 @@ class SackReport {
   }
 
  private:
-  static constexpr std::size_t kKept = 16;  // what one burst may leave untold
+  static constexpr std::size_t kKept = 16;       // what one burst may leave untold
+  static constexpr std::uint8_t kDupThresh = 3;  // RFC 6675, 2
 
   std::array<SeqNum, kKept> recent_;  // the latest first, each of another range
   std::uint8_t count_ = 0;
-  std::uint8_t unsaid_ = 0;  // the first so many
+  std::uint8_t unsaid_ = 0;       // the first so many
+  std::uint8_t beyond_hole_ = 0;  // so many segments came while RCV.NXT was hole_; kDupThresh: or more
+  SeqNum hole_;
   std::optional<SackBlock> again_;
 };
 

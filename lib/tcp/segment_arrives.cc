@@ -338,7 +338,7 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   }
   // Many small segments may take more memory than their text tells.
   if (q->true_size() > most_held(env.config)) return false;
-  if (MUTANT(43, q->ranges() > 0, false)) owe_ack();  // a hole is filled, or a part of it (RFC 5681, 4.2)
+  if (MUTANT(43, q->ranges() > 0, false)) owe_ack_at_once();  // a hole is filled, or a part of it (RFC 5681, 4.2)
   if (!q->append(env.stores.held, rcv_.nxt, text, std::move(arrival.packet))) return false;
   const SeqNum before = rcv_.nxt;
   note_overlap(before, before + size, env);
@@ -357,13 +357,16 @@ void Tcb::count_received(std::uint32_t bytes, Env& env) {
 // Text beyond a hole (SHLD-31). Acknowledged at once (MAY-13).
 Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env) {
   eager_acks_ = kEagerAcks;
-  if (MUTANT(42, true, false)) owe_duplicate_ack();
   ReceiveQueue* q = begin_queue(env);
-  if (q == nullptr) return Verdict::kNoMemory;
+  if (q == nullptr) {
+    owe_duplicate_ack(nullptr);
+    return Verdict::kNoMemory;
+  }
   note_overlap(seq, seq + static_cast<std::uint32_t>(text.size()), env);
   const auto held = q->hold(env.stores.held, seq, text, std::move(arrival.packet),
                             MUTANT(58, env.config.max_ranges, 0u), most_held(env.config));
   if (const auto range = q->range_around(seq)) q->sack.arrived(range->first, range->second);
+  if (MUTANT(42, true, false)) owe_duplicate_ack(q);
   end_queue_if_empty(env);
   switch (held) {
     case ReceiveQueue::Held::kNew:
@@ -433,14 +436,6 @@ void Tcb::advance_rcv_nxt(std::uint32_t n) {
   if (flag(kUrgentPending) && rcv_.up + kLongPassed < rcv_.nxt) set(kUrgentPending, false);
   // A FIN may stand at the edge itself (policy: taken in a closed window).
   if (rcv_.edge < rcv_.nxt) rcv_.edge = rcv_.nxt;
-}
-
-// RFC 5681, 4.2: one ACK for each segment beyond a hole, those of one burst too: it takes
-// three duplicates for a fast retransmit. Where SACK is agreed on, the blocks count, and SackReport
-// knows how many ACKs they need.
-void Tcb::owe_duplicate_ack() {
-  if (marks_.ack && marks_.repeats < kMostRepeats && !flag(kSackPermitted)) ++marks_.repeats;
-  owe_ack();
 }
 
 // RFC 5681, 4.2: at least every second full-sized segment, and within 500 ms.

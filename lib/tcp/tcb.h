@@ -134,12 +134,13 @@ class Tcb {
   void acknowledge() { owe_ack(); }
 
   // Whether an acknowledgment is owed that cannot wait for the end of a burst; acknowledge_at_once() is to be called
-  // then. That is so while text is, or lately was, out of order: then each segment beyond a hole, or of what was here
-  // before (with SACK), has one to itself, and of the rest at least every second (RFC 5681, 4.2), by which the peer
-  // finds what is lost, and of which it may lose some.
+  // then. That is so while text is, or lately was, out of order: then each segment that fills a hole, or of what was
+  // here before (with SACK), has one to itself; so have those beyond a hole, with SACK the first three and then as many
+  // as there is to tell; and of the rest at least every second (RFC 5681, 4.2), by which the peer finds what is lost,
+  // and of which it may lose some.
   bool owes_ack_at_once() const {
-    return eager_acks_ != 0 && marks_.ack &&
-           (queue_ != kNone || distance(rcv_.last_ack_sent, rcv_.nxt) >= 2 * std::uint32_t{rmss_});
+    return marks_.ack &&
+           (ack_at_once_ || (eager_acks_ != 0 && distance(rcv_.last_ack_sent, rcv_.nxt) >= 2 * std::uint32_t{rmss_}));
   }
   Outgoing acknowledge_at_once(Env& env);
 
@@ -312,7 +313,10 @@ class Tcb {
     marks_.ack = true;
     may_transmit_ = true;
   }
-  void owe_duplicate_ack();
+  void owe_ack_at_once() {
+    owe_ack();
+    ack_at_once_ = true;
+  }
   void owe_ack_for_text(std::uint32_t text_size, Env& env);
   void our_fin_acknowledged(Env& env);
   void heard_from_peer(Env& env);
@@ -427,6 +431,8 @@ class Tcb {
   // sack_receiver.cc: RFC 2018 and 2883
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
   void note_overlap(SeqNum left, SeqNum right, Env& env);
+  void owe_duplicate_ack(ReceiveQueue* q);
+  std::size_t sack_room() const;
   void add_sack(Outgoing& out, Env& env);
   bool sack_unsaid(const Env& env) const;  // there must be a queue
 
@@ -513,11 +519,12 @@ class Tcb {
   State state_ = State::kClosed;
   Marks marks_;
   Events events_;
-  bool may_transmit_ = false;
+  bool may_transmit_ : 1 = false;
+  bool ack_at_once_ : 1 = false;  // marks_.ack, and what is said of owes_ack_at_once()
   std::uint16_t flags_ = 0;
   std::uint8_t snd_wind_shift_ : 4 = 0;
   std::uint8_t rcv_wind_shift_ : 4 = 0;
-  std::uint8_t eager_acks_ = 0;  // so many segments of text more are acknowledged as owes_ack_at_once() says
+  std::uint8_t eager_acks_ = 0;  // of so many segments of text more every second is acknowledged at once
   SendSpace snd_;
   ReceiveSpace rcv_;
   TimestampState ts_;
