@@ -2,7 +2,7 @@
 
     far namespace          here
     far0 198.18.0.1 ~ wire ~ near0 ( 198.18.0.2: Linux )
-                     wire ~ near0 - bridge - plx0 - Pollux: 198.18.0.2
+                     wire ~ near0 - tc - plx0 - Pollux: 198.18.0.2
 
 The wire (bench/wire) loses, reorders and delays, in both directions, by a seed, the same for either endpoint. Of each pair
 of runs one is Linux's, the other Pollux's, one straight after the other. A transfer's time is curl's or the sender's, from
@@ -28,7 +28,7 @@ CONDITIONS = {"loss 0.1 %": (0.001, 0), "loss 1 %": (0.01, 0), "loss 3 %": (0.03
 CHOSEN = [name for name in CONDITIONS if os.environ.get("POLLUX_BENCH_CONDITION", "") in name]
 FAR, NEAR = "198.18.0.1", "198.18.0.2"
 HTTP, DISCARD = 80, 9
-LIMIT_S = 300
+LIMIT_S = 900
 
 
 def sh(*command):
@@ -92,15 +92,17 @@ def linux(_):
 
 @contextlib.contextmanager
 def pollux(kind):
-    """Pollux here: a tap of its own, bridged to the wire's end. Its receive buffers grow as far as Linux's do (tcp_rmem)."""
-    command = [POLLUX, "serve", kind, "--set", "tcp.rcvbuf_max=6MiB", "--port", "tap:name=plx0", "--ip", f"{NEAR}/24"]
+    """Pollux here: a tap of its own. What arrives on it goes to the wire's end, and what arrives there to it, with no bridge
+    between. Its buffers are as large as Linux's may grow (tcp_rmem and tcp_wmem)."""
+    buffers = ["--set", "tcp.rcvbuf_max=6MiB", "--set", "tcp.sndbuf=4MiB"]
+    command = [POLLUX, "serve", kind, *buffers, "--port", "tap:name=plx0", "--ip", f"{NEAR}/24"]
     with process(*command, ready="listening"):
-        sh("ip", "link", "add", "br0", "type", "bridge")
-        for name in ("near0", "plx0"):
-            sh("ip", "link", "set", name, "master", "br0", "up")
-        sh("ip", "link", "set", "br0", "up")
+        for name, other in (("near0", "plx0"), ("plx0", "near0")):
+            sh("ip", "link", "set", name, "up")
+            sh("tc", "qdisc", "add", "dev", name, "ingress")
+            sh("tc", "filter", "add", "dev", name, "ingress", "u32", "match", "u32", "0", "0",
+               "action", "mirred", "egress", "redirect", "dev", other)
         yield
-    sh("ip", "link", "del", "br0")
 
 
 @contextlib.contextmanager
@@ -147,7 +149,7 @@ part, left = bytes(1 << 20), int(sys.argv[3])
 begin = time.monotonic()
 client = socket.socket()
 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
-client.settimeout(300)
+client.settimeout(float(sys.argv[4]))
 client.connect((sys.argv[1], int(sys.argv[2])))
 while left:
     left -= client.send(part[:left])
@@ -159,7 +161,8 @@ print(time.monotonic() - begin)
 
 def send(wire):
     """From the far side; seconds."""
-    return float(subprocess.run(wire.in_far("python3", "-c", SENDER, NEAR, str(DISCARD), str(SIZE)), check=True, capture_output=True, text=True).stdout)
+    command = wire.in_far("python3", "-c", SENDER, NEAR, str(DISCARD), str(SIZE), str(LIMIT_S))
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def transfer(wire, whose, direction, seed, condition):
