@@ -44,7 +44,7 @@ bool Tcb::invariants_hold(const Env& env) const {
   if (q != nullptr && !q->invariants_hold(env.stores.held, rcv_.nxt)) return false;
   if (q != nullptr && (q->empty() || q->ranges() > env.config.max_ranges)) return false;
   if (flag(kEofPending) && unread(env) == 0) return false;
-  if (marks_.repeats > 0 && !marks_.ack) return false;
+  if ((marks_.repeats > 0 || ack_at_once_) && !marks_.ack) return false;
 
   // RFC 5681, 3.1; RFC 5961, 5.2.
   if (synchronized(state_) && (congestion_.cwnd < smss_ || congestion_.ssthresh < 2u * smss_)) return false;

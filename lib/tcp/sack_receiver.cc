@@ -11,9 +11,6 @@ constexpr std::size_t kBlocksBesideTimestamps = 3;  // RFC 2018, 3
 
 }  // namespace
 
-// Blocks that an ACK has room for.
-std::size_t Tcb::sack_room() const { return flag(kTimestamps) ? kBlocksBesideTimestamps : kBlocks; }
-
 // [left, right) came once more: an ACK says so at once, by which a sender sees that it sent again for nothing.
 void Tcb::note_duplicate(SeqNum left, SeqNum right, Env& env) {
   if (!flag(kSackPermitted) || !synchronized(state_) || peer_has_closed(state_) || !(left < right)) return;
@@ -36,7 +33,7 @@ void Tcb::note_overlap(SeqNum left, SeqNum right, Env& env) {
 void Tcb::owe_duplicate_ack(ReceiveQueue* q) {
   const bool sack = flag(kSackPermitted);
   if (marks_.ack && marks_.repeats < kMostRepeats && !sack) ++marks_.repeats;
-  if (sack && q != nullptr && !q->sack.presses(rcv_.nxt, sack_room())) return owe_ack();
+  if (sack && q != nullptr && !q->sack.presses(rcv_.nxt)) return owe_ack();
   owe_ack_at_once();
 }
 
@@ -44,7 +41,8 @@ void Tcb::owe_duplicate_ack(ReceiveQueue* q) {
 void Tcb::add_sack(Outgoing& out, Env& env) {
   ReceiveQueue* q = queue(env);
   if (q == nullptr || !flag(kSackPermitted)) return;
-  out.options.sack = q->sack.next_blocks(sack_room(), [q](SeqNum seq) { return q->range_around(seq); });
+  out.options.sack = q->sack.next_blocks(flag(kTimestamps) ? kBlocksBesideTimestamps : kBlocks,
+                                         [q](SeqNum seq) { return q->range_around(seq); });
   if (MUTANT(76, false, true)) out.options.sack.blocks[0].right += 1;
   end_queue_if_empty(env);
 }

@@ -40,17 +40,18 @@ class SackReport {
   bool unsaid() const { return unsaid_ > 0 || again_; }
   bool duplicate_unsaid() const { return again_.has_value(); }
 
-  // A segment came beyond the hole that begins at RCV.NXT, and was kept if there was room. Whether it wants an ACK to
-  // itself (RFC 5681, 4.2), of which one tells of `room` ranges. So do the first three, by which a peer begins to
-  // repair. Of those behind them one ACK says as much as one for each would, until it can hold no more.
-  bool presses(SeqNum rcv_nxt, std::size_t room) {
+  // A segment came beyond the hole that begins at RCV.NXT. Whether it wants an ACK to itself, as RFC 5681, 4.2 asks for
+  // each: so do the first three, by which a peer begins to repair. Of those behind them one ACK tells as much as one
+  // for each would (so thinks Linux: tcp_comp_sack_nr), as long as there is room left in it for what arrived twice, and
+  // for what others have told, for ACKs get lost.
+  bool presses(SeqNum rcv_nxt) {
     if (hole_ != rcv_nxt) beyond_hole_ = 0;
     hole_ = rcv_nxt;
     if (beyond_hole_ < kDupThresh) {
       ++beyond_hole_;
       return true;
     }
-    return again_ || unsaid_ >= room;
+    return unsaid_ >= kMostUnsaid;
   }
 
   // The blocks of the next ACK, at most `room`, which is 3 or 4. First what arrived twice, if anything did; then,
@@ -73,8 +74,9 @@ class SackReport {
   }
 
  private:
-  static constexpr std::size_t kKept = 16;       // what one burst may leave untold
-  static constexpr std::uint8_t kDupThresh = 3;  // RFC 6675, 2
+  static constexpr std::size_t kKept = 16;        // what one burst may leave untold
+  static constexpr std::uint8_t kDupThresh = 3;   // RFC 6675, 2
+  static constexpr std::uint8_t kMostUnsaid = 2;  // of three blocks or four
 
   std::array<SeqNum, kKept> recent_;  // the latest first, each of another range
   std::uint8_t count_ = 0;

@@ -354,7 +354,7 @@ void Tcb::count_received(std::uint32_t bytes, Env& env) {
   if (Ledger* l = ledger(env)) l->bytes_received += bytes;
 }
 
-// Text beyond a hole (SHLD-31). Acknowledged at once (MAY-13).
+// Text beyond a hole (SHLD-31). Acknowledged without delay (MAY-13).
 Verdict Tcb::hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env) {
   eager_acks_ = kEagerAcks;
   ReceiveQueue* q = begin_queue(env);

@@ -135,12 +135,12 @@ class Tcb {
 
   // Whether an acknowledgment is owed that cannot wait for the end of a burst; acknowledge_at_once() is to be called
   // then. That is so while text is, or lately was, out of order: then each segment that fills a hole, or of what was
-  // here before (with SACK), has one to itself; so have those beyond a hole, with SACK the first three and then as many
-  // as there is to tell; and of the rest at least every second (RFC 5681, 4.2), by which the peer finds what is lost,
-  // and of which it may lose some.
+  // here before (with SACK), has one to itself, and so has each beyond a hole, with SACK only where SackReport says so;
+  // and of the rest at least every second (RFC 5681, 4.2), by which the peer finds what is lost, and of which it may
+  // lose some.
   bool owes_ack_at_once() const {
-    return marks_.ack &&
-           (ack_at_once_ || (eager_acks_ != 0 && distance(rcv_.last_ack_sent, rcv_.nxt) >= 2 * std::uint32_t{rmss_}));
+    return ack_at_once_ || (eager_acks_ != 0 && marks_.ack && rmss_ != 0 &&
+                            distance(rcv_.last_ack_sent, rcv_.nxt) >= 2 * std::uint32_t{rmss_});
   }
   Outgoing acknowledge_at_once(Env& env);
 
@@ -432,7 +432,6 @@ class Tcb {
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
   void note_overlap(SeqNum left, SeqNum right, Env& env);
   void owe_duplicate_ack(ReceiveQueue* q);
-  std::size_t sack_room() const;
   void add_sack(Outgoing& out, Env& env);
   bool sack_unsaid(const Env& env) const;  // there must be a queue
 
@@ -520,7 +519,7 @@ class Tcb {
   Marks marks_;
   Events events_;
   bool may_transmit_ : 1 = false;
-  bool ack_at_once_ : 1 = false;  // marks_.ack, and what is said of owes_ack_at_once()
+  bool ack_at_once_ : 1 = false;  // marks_.ack, and it cannot wait for the end of a burst
   std::uint16_t flags_ = 0;
   std::uint8_t snd_wind_shift_ : 4 = 0;
   std::uint8_t rcv_wind_shift_ : 4 = 0;

@@ -272,7 +272,7 @@ void Tcb::note_sent(const Outgoing& out, Env& env) {
     --marks_.repeats;
   } else {
     marks_.ack = queue_ != kNone && sack_unsaid(env);  // on segments with text there is no room for blocks
-    ack_at_once_ = false;
+    ack_at_once_ = ack_at_once_ && marks_.ack;
   }
   deadlines_.clear(Timer::kDelayedAck);
   rcv_.last_ack_sent = rcv_.nxt;

@@ -252,6 +252,7 @@ void Tcb::end(Reason reason, Env& env) {
   enter(State::kClosed, env);
   deadlines_.clear_all();
   marks_ = {};
+  ack_at_once_ = false;
   may_transmit_ = false;
   if (!told) reason_ = reason;
   drop_transmission(env);
