@@ -187,10 +187,12 @@ void SendLog::erase(std::size_t from, std::size_t to) {
   count_ -= static_cast<std::uint32_t>(to - from);
 }
 
-// Where there are too many, those become one that were sent one shortly after the other and have fared alike. If
-// none have, what was lost counts as sent again: it will be found lost once more.
+// Where there are too many, one that is SACKed as a whole goes first: of that nobody will ask when it was sent. Then
+// those become one that were sent one shortly after the other and have fared alike. If none have, what was lost counts
+// as sent again: it will be found lost once more.
 void SendLog::fit(SeqNum nxt, const Scoreboard& board) {
   while (count_ > kMost) {
+    if (drop_sacked(board)) continue;
     const auto cost = [this](std::size_t i) {
       const Duration gap =
           runs_[i].at < runs_[i + 1].at ? runs_[i + 1].at - runs_[i].at : runs_[i].at - runs_[i + 1].at;
@@ -213,6 +215,18 @@ void SendLog::fit(SeqNum nxt, const Scoreboard& board) {
     one.at = std::max(one.at, other.at);
     erase(best + 1, best + 2);
   }
+}
+
+// Lets a neighbour have the numbers of a run in which there are no holes; false: there is none. The last one may be
+// about to begin.
+bool SendLog::drop_sacked(const Scoreboard& board) {
+  for (std::size_t i = 0; i + 1 < count_; ++i) {
+    if (board.has_hole(runs_[i].left, runs_[i + 1].left)) continue;
+    runs_[i + 1].left = runs_[i].left;
+    erase(i, i + 1);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace pollux::tcp

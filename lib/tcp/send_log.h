@@ -21,7 +21,8 @@ namespace pollux::tcp {
 // What goes out within a sixteenth of a round trip, and nothing else in between, counts as sent at once:
 // what has come of it is told by its numbers, as RACK_sent_after() does for equal times. (The reordering window is
 // a quarter of the shortest round trip, which is meant here as well.) No more than kMost
-// runs: where there would be more, those two neighbours become one that are most alike.
+// runs: where there would be more, one is dropped of which all is SACKed, or those two neighbours become one that are
+// most alike.
 //
 // Which numbers are SACKed the Scoreboard knows. A number that is not is a hole; only holes can be lost.
 class SendLog {
@@ -106,6 +107,7 @@ class SendLog {
   void lose_run(std::size_t run, SeqNum nxt, const Scoreboard& board);
   void erase(std::size_t from, std::size_t to);
   void fit(SeqNum nxt, const Scoreboard& board);
+  bool drop_sacked(const Scoreboard& board);
 
   std::uint32_t lost_ = 0;
   std::uint32_t count_ = 0;

@@ -19,7 +19,9 @@ enum class Forward : std::uint8_t {
 struct Spurious {
   bool pending = false;   // something was reduced, and that may turn out to have been for nothing
   bool time_out = false;  // by a time-out; else by a fast retransmit
-  bool first_ack = true;  // nothing has been acknowledged since (RFC 3522, 3.2: only the first ACK may tell)
+  // The oldest outstanding was the first to be sent again, and nothing has been acknowledged since: only that ACK may
+  // tell (RFC 3522, 3.2).
+  bool first_ack = true;
   bool repeated = false;  // something was sent again since
   Forward forward = Forward::kOff;
   SeqNum forward_end;             // how far new text may go in Forward::kNewText

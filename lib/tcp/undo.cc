@@ -25,7 +25,11 @@ void Tcb::note_reduction(bool time_out, Env& env) {
 void Tcb::note_repeat(SeqNum seq, std::uint32_t size, Env& env) {
   Spurious& s = transmission(env)->spurious;
   if (!s.pending) return;
-  if (!s.repeated) s.repeated_at = Millis::floor(env.now);
+  if (!s.repeated) {
+    s.repeated_at = Millis::floor(env.now);
+    // Where what is oldest was sent again before the reduction, by another recovery, its ACK echoes that.
+    if (seq != snd_.una) s.first_ack = false;
+  }
   s.repeated = true;
   s.unexplained += size;
   s.to = max(s.to, seq + size);

@@ -203,6 +203,17 @@ TEST(SendLog, WhatAPeerGivesUpIsAHoleAgain) {  // RFC 2018, 8
   EXPECT_EQ(f.log().lost(), 150u);
 }
 
+// Nobody asks when that was sent: of the holes nothing is forgotten.
+TEST(SendLog, WhatIsSackedAsAWholeGivesItsPlaceFirst) {
+  Flight f{6000};
+  for (std::uint32_t n = 0; n < 60; ++n) {
+    f.send(100);
+    if (n % 5 != 0) f.sack(100 * n, 100 * n + 100);
+    f.sleep(20ms);
+  }
+  f.expect_same();
+}
+
 // Random operations as a TCB makes them, in steps of more than a grain and few enough that no runs are joined.
 void follow(std::uint64_t seed, int operations, std::uint32_t size, bool few) {
   Random random{seed};

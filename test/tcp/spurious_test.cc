@@ -131,6 +131,36 @@ TEST(Spurious, OnlyTheFirstAckMayTell) {  // RFC 3522, 3.2: "the first acceptabl
   EXPECT_EQ(f.c.counters().spurious_time_outs, 0u);
 }
 
+// What acknowledges the oldest segment echoes the copy that an earlier recovery made of it, which is older than what
+// this one has sent again first.
+TEST(Spurious, OnlyWhereTheOldestWasTheFirstToGoAgain) {  // RFC 3522, 3.2, (2): "the retransmit"
+  Flight f;
+  f.c.user_sends(pattern(60 * kMss, 30 * kMss));
+  f.c.sleep(100ms);
+  f.acks(0, f.first_ts, {{at(1), at(8)}});
+  EXPECT_EQ(sent(f.c), (Segments{0, 10, 11}));
+  const std::uint32_t repeated_0 = f.c.last_tsval();
+  f.c.sleep(10ms);
+  f.acks(0, f.first_ts, {{at(9), at(10)}, {at(1), at(8)}});
+  EXPECT_EQ(sent(f.c).front(), 8);
+  const std::uint32_t repeated_8 = f.c.last_tsval();
+  f.c.sleep(90ms);
+  f.acks(8, repeated_0, {{at(9), at(10)}});
+  sent(f.c);
+  f.acks(8, repeated_0, {{at(11), at(12)}, {at(9), at(10)}});
+  EXPECT_EQ(sent(f.c).front(), 10) << "in the same recovery, though sent after it had begun";
+  const std::uint32_t repeated_10 = f.c.last_tsval();
+  f.c.sleep(10ms);
+  f.acks(10, repeated_8, {{at(11), at(12)}});
+  sent(f.c);
+  f.acks(10, repeated_8, {{at(13), at(14)}, {at(11), at(12)}});
+  EXPECT_EQ(sent(f.c).front(), 12);
+  ASSERT_EQ(f.c.counters().fast_retransmits, 2u);
+  f.c.sleep(90ms);
+  f.acks(12, repeated_10, {{at(13), at(14)}});
+  EXPECT_EQ(f.c.counters().spurious_recoveries, 0u);
+}
+
 TEST(Spurious, AFastRetransmitOfASegmentThatWasLateIsUndone) {  // RFC 3522; RFC 4015, 3.2
   Flight f;
   f.c.sleep(10ms);
