@@ -67,8 +67,10 @@ void established(benchmark::State& state) {
     TwoShards t{sizes, Closes::kNobody};
     const double before = resident_bytes();
     while (t.client_app.answers < kEstablished) {
-      t.turn(1ms, [&] {  // slow enough for delayed ACKs, without which the response stays in a side block
-        for (int i = 0; i < 32 && t.client.core().connections() < kEstablished; ++i) t.connect();
+      // Slow enough for delayed ACKs, without which the response stays in a side block, and for few to have one at a
+      // time.
+      t.turn(1ms, [&] {
+        for (int i = 0; i < 8 && t.client.core().connections() < kEstablished; ++i) t.connect();
       });
     }
     t.now += 1s;

@@ -187,9 +187,9 @@ void SendLog::erase(std::size_t from, std::size_t to) {
   count_ -= static_cast<std::uint32_t>(to - from);
 }
 
-// Where there are too many, one that is SACKed as a whole goes first: of that nobody will ask when it was sent. Then
-// those become one that were sent one shortly after the other and have fared alike. If none have, what was lost counts
-// as sent again: it will be found lost once more.
+// Where there are too many, one that is SACKed as a whole goes first: of that nobody will ask when it was sent, unless
+// a time-out forgets what was SACKed. Then those become one that were sent one shortly after the other and have fared
+// alike. If none have, what was lost counts as sent again: it will be found lost once more.
 void SendLog::fit(SeqNum nxt, const Scoreboard& board) {
   while (count_ > kMost) {
     if (drop_sacked(board)) continue;

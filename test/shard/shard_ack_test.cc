@@ -98,8 +98,9 @@ TEST_P(ShardAck, WithSackThreeSegmentsBeyondAHoleHaveTheirOwnAndTheRestOfABurstH
   EXPECT_EQ(blocks_of(sender, next), (Blocks{{{42, 43}}, {{42, 44}}, {{42, 45}}, {{42, 52}}})) << "another one";
 }
 
-// RFC 2018, 4: the latest range first, and each in more than one ACK, "thus increasing the robustness".
-TEST_P(ShardAck, EachRangeBeyondAHoleIsToldTwice) {
+// RFC 2018, 4: the latest range first, and behind what is new what was told before, "thus increasing the robustness":
+// where there are no timestamps each is told twice.
+TEST_P(ShardAck, NewRangesBeyondAHoleGoTwoAtATimeWithOlderOnes) {
   TestShard world{given()};
   Sender sender{world, true};
   sender.burst(0, 10);
