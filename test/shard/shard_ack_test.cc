@@ -64,6 +64,7 @@ class Sender {
 
 std::vector<std::uint32_t> acked_by(const Sender& sender, const std::vector<Sent>& acks) {
   std::vector<std::uint32_t> out;
+  out.reserve(acks.size());
   for (const Sent& ack : acks) out.push_back(sender.acked(ack));
   return out;
 }
@@ -74,6 +75,7 @@ using Blocks = std::vector<std::vector<Range>>;
 // The SACK blocks of each of them.
 Blocks blocks_of(const Sender& sender, const std::vector<Sent>& acks) {
   Blocks out;
+  out.reserve(acks.size());
   for (const Sent& ack : acks) out.push_back(sender.blocks(ack));
   return out;
 }
