@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "tcp/scoreboard.h"
 #include "wire/segment.h"
 #include "wire/seq_num.h"
 
@@ -47,7 +48,7 @@ class SackReport {
   bool presses(SeqNum rcv_nxt) {
     if (hole_ != rcv_nxt) beyond_hole_ = 0;
     hole_ = rcv_nxt;
-    if (beyond_hole_ < kDupThresh) {
+    if (beyond_hole_ < Scoreboard::kDupThresh) {
       ++beyond_hole_;
       return true;
     }
@@ -75,13 +76,12 @@ class SackReport {
 
  private:
   static constexpr std::size_t kKept = 16;        // what one burst may leave untold
-  static constexpr std::uint8_t kDupThresh = 3;   // RFC 6675, 2
   static constexpr std::uint8_t kMostUnsaid = 2;  // of three blocks or four
 
   std::array<SeqNum, kKept> recent_;  // the latest first, each of another range
   std::uint8_t count_ = 0;
   std::uint8_t unsaid_ = 0;       // the first so many
-  std::uint8_t beyond_hole_ = 0;  // so many segments came while RCV.NXT was hole_; kDupThresh: or more
+  std::uint8_t beyond_hole_ = 0;  // so many segments came while RCV.NXT was hole_; at DupThresh: or more
   SeqNum hole_;
   std::optional<SackBlock> again_;
 };

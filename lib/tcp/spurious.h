@@ -21,7 +21,7 @@ struct Spurious {
   bool time_out = false;  // by a time-out; else by a fast retransmit
   // The oldest outstanding was the first to be sent again, and nothing has been acknowledged since: only that ACK may
   // tell (RFC 3522, 3.2).
-  bool first_ack = true;
+  bool may_tell = true;
   bool repeated = false;  // something was sent again since
   Forward forward = Forward::kOff;
   SeqNum forward_end;             // how far new text may go in Forward::kNewText

@@ -28,7 +28,7 @@ void Tcb::note_repeat(SeqNum seq, std::uint32_t size, Env& env) {
   if (!s.repeated) {
     s.repeated_at = Millis::floor(env.now);
     // Where what is oldest was sent again before the reduction, by another recovery, its ACK echoes that.
-    if (seq != snd_.una) s.first_ack = false;
+    if (seq != snd_.una) s.may_tell = false;
   }
   s.repeated = true;
   s.unexplained += size;
@@ -40,8 +40,8 @@ void Tcb::note_repeat(SeqNum seq, std::uint32_t size, Env& env) {
 void Tcb::find_spurious(const Segment& seg, std::uint32_t acked, Env& env) {
   Spurious& s = transmission(env)->spurious;
   if (s.forward != Forward::kOff && !flag(kSackPermitted)) recover_forward(acked, s.to < snd_.una, env);
-  if (!s.pending || !s.repeated || !s.first_ack) return;
-  s.first_ack = false;
+  if (!s.pending || !s.repeated || !s.may_tell) return;
+  s.may_tell = false;
   if (!flag(kTimestamps) || !seg.options.ts) return;
   const auto age = static_cast<std::int32_t>(seg.options.ts->ecr - (s.repeated_at.value() + ts_.offset));
   if (MUTANT(78, age < 0, true)) undo(acked, env);
