@@ -24,7 +24,7 @@ void Tcb::take_repair_ack(const Segment& seg, Env& env) {
 void Tcb::take_sack(const Segment& seg, Env& env) {
   take_dsack(seg, env);
   if (!has_transmission()) return;
-  if (tells_of_more(seg)) begin_repair(env);
+  if (!flag(kRepairing) && tells_of_more(seg)) begin_repair(env);
   const bool more = MUTANT(56, snd_.una < seg.ack, snd_.una.value() < seg.ack.value());
   if (!flag(kRepairing)) {
     if (more) new_ack(seg, env);

@@ -1,7 +1,6 @@
 #include "tcp/scoreboard.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace pollux::tcp {
 namespace {
@@ -10,10 +9,7 @@ std::uint32_t size_of(const SackedRange& range) { return distance(range.left, ra
 
 }  // namespace
 
-Scoreboard::Ranges::iterator Scoreboard::touching_or_behind(SeqNum seq) {
-  const auto behind = ranges_.upper_bound(seq, ByLeft{});
-  return behind != ranges_.begin() && std::prev(behind)->right >= seq ? std::prev(behind) : behind;
-}
+Scoreboard::Ranges::iterator Scoreboard::touching_or_behind(SeqNum seq) { return ranges_.lower_bound(seq, ByRight{}); }
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): an iterator, which is a pointer
 std::uint32_t Scoreboard::insert(Slab<SackedRange>& store, Ranges::iterator before, SeqNum left, SeqNum right) {
@@ -25,18 +21,11 @@ std::uint32_t Scoreboard::insert(Slab<SackedRange>& store, Ranges::iterator befo
   return distance(left, right);
 }
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): an iterator, which is a pointer
-std::uint32_t Scoreboard::widen(Slab<SackedRange>& store, Ranges::iterator range, SeqNum left, SeqNum right) {
-  const std::uint32_t before = sacked_;
-  sacked_ -= size_of(*range);
-  range->left = min(range->left, left);
-  range->right = max(range->right, right);
-  for (auto next = std::next(range); next != ranges_.end() && next->left <= range->right;) {
-    range->right = max(range->right, next->right);
-    next = forget(store, next);
-  }
-  sacked_ += size_of(*range);
-  return sacked_ - before;
+void Scoreboard::resize(SackedRange& range, SeqNum left, SeqNum right) {
+  sacked_ -= size_of(range);
+  range.left = left;
+  range.right = right;
+  sacked_ += size_of(range);
 }
 
 bool Scoreboard::has_room(const Slab<SackedRange>& store) const {
@@ -80,9 +69,7 @@ bool Scoreboard::reaches_threshold(std::uint32_t smss) const {
 }
 
 Scoreboard::Ranges::const_iterator Scoreboard::at_or_behind(SeqNum seq) const {
-  const auto behind = ranges_.upper_bound(seq, ByLeft{});
-  if (behind != ranges_.begin() && seq < std::prev(behind)->right) return std::prev(behind);
-  return behind;
+  return ranges_.upper_bound(seq, ByRight{});
 }
 
 SeqNum Scoreboard::skip(SeqNum seq) const {

@@ -2,6 +2,7 @@
 
 #include <boost/intrusive/avl_set.hpp>
 #include <cstdint>
+#include <iterator>
 
 #include "base/assert.h"
 #include "base/slab.h"
@@ -31,7 +32,8 @@ class Scoreboard {
   // Update() for one block [left, right), which lies in (SND.UNA, SND.NXT]. Returns how many
   // of its numbers are news. 0 as well if there is no room for another range; the store's
   // last eighth is for those that hold nothing yet. O(log n) amortised.
-  // Calls see(from, to) for each hole of it, in ascending order, for which there is a place in kMaxRanges at least.
+  // Calls see(from, to) for each hole of it, in ascending order, for which there is a place in kMaxRanges at least;
+  // `see` must not ask the scoreboard, which is being changed.
   template <class See>
   std::uint32_t add(Slab<SackedRange>& store, SeqNum left, SeqNum right, See&& see) {
     ASSERT(left < right);
@@ -41,13 +43,17 @@ class Scoreboard {
       see(left, right);
       return insert(store, first, left, right);
     }
-    SeqNum from = left;
-    for (auto range = first; range != ranges_.end() && range->left <= right; ++range) {
-      if (from < range->left) see(from, range->left);
-      from = max(from, range->right);
+    if (first->left <= left && right <= first->right) return 0;
+    const std::uint32_t before = sacked_;
+    if (left < first->left) see(left, first->left);
+    SeqNum end = first->right;
+    for (auto next = std::next(first); next != ranges_.end() && next->left <= right; next = forget(store, next)) {
+      see(end, next->left);
+      end = next->right;
     }
-    if (from < right) see(from, right);
-    return widen(store, first, left, right);
+    if (end < right) see(end, right);
+    resize(*first, min(left, first->left), max(end, right));
+    return sacked_ - before;
   }
 
   // SND.UNA has moved to `una`. A range that it cut in two or touches is forgotten: who holds it would have
@@ -86,16 +92,22 @@ class Scoreboard {
     bool operator()(SeqNum a, const SackedRange& b) const { return a < b.left; }
     bool operator()(const SackedRange& a, SeqNum b) const { return a.left < b; }
   };
+  // As there are holes between them, the order of their ends is the same.
+  struct ByRight {
+    bool operator()(SeqNum a, const SackedRange& b) const { return a < b.right; }
+    bool operator()(const SackedRange& a, SeqNum b) const { return a.right < b; }
+  };
   using Ranges = boost::intrusive::avl_set<
       SackedRange, boost::intrusive::compare<ByLeft>,
       boost::intrusive::member_hook<SackedRange, decltype(SackedRange::hook), &SackedRange::hook>>;
 
   // For a range that touches none.
   bool has_room(const Slab<SackedRange>& store) const;
+  // The range that holds `seq` or ends there or, if none does, the first behind it.
   Ranges::iterator touching_or_behind(SeqNum seq);
-  // Both return how many numbers are news.
+  // Returns how many numbers are news.
   std::uint32_t insert(Slab<SackedRange>& store, Ranges::iterator before, SeqNum left, SeqNum right);
-  std::uint32_t widen(Slab<SackedRange>& store, Ranges::iterator range, SeqNum left, SeqNum right);
+  void resize(SackedRange& range, SeqNum left, SeqNum right);
   // The range that holds `seq` or, if none does, the first behind it.
   Ranges::const_iterator at_or_behind(SeqNum seq) const;
   Ranges::iterator forget(Slab<SackedRange>& store, Ranges::iterator range);

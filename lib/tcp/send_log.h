@@ -89,7 +89,9 @@ class SendLog {
   // Calls see(from, to, run) for each piece of [left, right) that lies in one run, in ascending order.
   template <class See>
   void each(SeqNum left, SeqNum right, SeqNum nxt, See&& see) const {
-    for (std::size_t i = 0; i < count_ && runs_[i].left < right; ++i) {
+    std::size_t i = 0;
+    while (i + 1 < count_ && runs_[i + 1].left <= left) ++i;
+    for (; i < count_ && runs_[i].left < right; ++i) {
       const SeqNum from = max(runs_[i].left, left);
       const SeqNum to = min(end_of(i, nxt), right);
       if (from < to) see(from, to, runs_[i]);
