@@ -52,7 +52,7 @@ bool Tcb::make_loss_probe(Outgoing& out, Env& env) {
   const std::uint32_t size = std::min({queued, room, std::uint32_t{smss_}});
   tx->probe.is_retrans = size == 0;
   if (size > 0) {
-    put_new_text(out, size, false, env);
+    put_new_text(out, size, queued, false, env);
   } else {
     const SeqNum left = max(snd_.una, snd_.nxt - smss_);
     repeat(out, left, snd_.nxt, env);

@@ -95,7 +95,7 @@ void Tcb::open_early(Arrival& arrival, Env& env) {
   transmission(env)->early = true;
   ++env.counters.fast_open_passive;
   begin_ledger(env);
-  if (ledger(env) != nullptr) count_arrival(arrival.segment, env);
+  if (has_ledger_) count_arrival(arrival.segment, env);
   events_.opened = true;
   static_cast<void>(take_text(arrival, env));
   ASSERT(invariants_hold(env));

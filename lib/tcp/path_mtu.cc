@@ -203,7 +203,7 @@ Tcb::MtuProbe Tcb::make_mtu_probe(Outgoing& out, std::uint32_t queued, Env& env)
   if (usable_window(env) < size) return flight_size() > 0 ? MtuProbe::kWaits : MtuProbe::kNone;
   tx.mtu_search.probe = size;
   tx.mtu_search.left = snd_.nxt;
-  put_new_text(out, size, false, env);
+  put_new_text(out, size, queued, false, env);
   tx.mtu_search.right = snd_.nxt;
   ++env.counters.mtu_probes;
   return MtuProbe::kMade;

@@ -104,9 +104,10 @@ void Tcb::tell_of_life(Info& info, const Ledger& l, Instant now) {
 // --- The ledger ---
 
 void Tcb::begin_ledger(Env& env) {
-  if (ledger(env) != nullptr) return;
+  if (has_ledger_) return;
   const std::uint32_t index = env.stores.ledgers.alloc();
   if (index == Slab<Ledger>::kNone) return;
+  has_ledger_ = true;
   if (Transmission* tx = transmission(env)) {
     tx->ledger = index;
     env.stores.ledgers[index].turn(Pace::kBusy, env.now);
@@ -118,7 +119,8 @@ void Tcb::begin_ledger(Env& env) {
 
 // After release of the Transmission.
 void Tcb::drop_ledger(Env& env) {
-  if (ledger(env) == nullptr) return;
+  if (!has_ledger_) return;
+  has_ledger_ = false;
   env.stores.ledgers.free(transmission_ & ~kResting);
   transmission_ = kNone;
 }

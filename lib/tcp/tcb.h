@@ -306,6 +306,7 @@ class Tcb {
   void fin_arrived(Env& env);
   bool buffer_is_overrun(SeqNum end, const Env& env) const;
   bool take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env);
+  bool queue_in_order(std::span<std::byte> text, Arrival& arrival, Env& env);
   Verdict hold_out_of_order(SeqNum seq, std::span<std::byte> text, Arrival& arrival, Env& env);
   void challenge_ack(const Segment& seg, Env& env);
   void note_timestamp(const Segment& seg, Env& env);
@@ -466,7 +467,7 @@ class Tcb {
   bool make_reset(Outgoing& out, Env& env);
   bool make_retransmission(Outgoing& out, Env& env);
   std::uint32_t repeat(Outgoing& out, SeqNum seq, SeqNum end, Env& env);
-  void put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& env);
+  void put_new_text(Outgoing& out, std::uint32_t size, std::uint32_t queued, bool with_fin, Env& env);
   bool make_new_text(Outgoing& out, std::uint32_t max_text, Env& env);
   bool make_probe(Outgoing& out, Env& env);
   bool make_ack(Outgoing& out, Env& env);
@@ -490,9 +491,10 @@ class Tcb {
     return has_transmission() ? &env.stores.transmissions[transmission_] : nullptr;
   }
   Ledger* ledger(const Env& env) const {
+    if (!has_ledger_) return nullptr;
     const std::uint32_t index =
         has_transmission() ? env.stores.transmissions[transmission_].ledger : transmission_ & ~kResting;
-    return index == kNoLedger ? nullptr : &env.stores.ledgers[index];
+    return &env.stores.ledgers[index];
   }
   ReceiveQueue* queue(const Env& env) const { return queue_ == kNone ? nullptr : &env.stores.queues[queue_]; }
   Transmission& begin_transmission(Env& env);
@@ -505,9 +507,8 @@ class Tcb {
   void drop_queue(Env& env);
 
   static constexpr std::uint32_t kNone = 0xffffffff;
-  // In `transmission_` without a Transmission: the place of the ledger, or that there is none either (kNone).
+  // In `transmission_` without a Transmission: the place of the ledger, if there is one; else all ones (kNone).
   static constexpr std::uint32_t kResting = 0x8000'0000;
-  static constexpr std::uint32_t kNoLedger = kNone & ~kResting;
   // A moment less than 17 minutes ago, in two bytes.
   static std::uint16_t sixteen_ms(Millis t) { return static_cast<std::uint16_t>(t.value() / 16); }
   static constexpr std::uint8_t kEagerAcks = 128;  // Linux has 16 such segments after each that is out of order
@@ -520,6 +521,7 @@ class Tcb {
   Events events_;
   bool may_transmit_ : 1 = false;
   bool ack_at_once_ : 1 = false;  // marks_.ack, and it cannot wait for the end of a burst
+  bool has_ledger_ : 1 = false;   // so that of most segments nobody has to look for it
   std::uint16_t flags_ = 0;
   std::uint8_t snd_wind_shift_ : 4 = 0;
   std::uint8_t rcv_wind_shift_ : 4 = 0;

@@ -37,7 +37,7 @@ struct Transmission {
   SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
   Millis stalled_since;        // when SND.UNA last moved, for R2
   Millis resent_at;            // last retransmission
-  std::uint32_t ledger = 0;    // the TCB's, as long as this exists
+  std::uint32_t ledger = 0;    // the TCB's, if it has one, as long as this exists
   std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
   std::uint16_t peer_mss = 0;  // for the text of our SYN, if that has a cookie
   std::uint16_t syn_text = 0;  // how much text was in our SYN, until some of it is acknowledged; bytes

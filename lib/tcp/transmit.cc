@@ -18,7 +18,7 @@ std::optional<Outgoing> Tcb::poll_transmit(std::uint32_t max_text, Env& env) {
     out.reset();
     may_transmit_ = false;
   }
-  if (!may_transmit_ && ledger(env) != nullptr) count_pace(env);
+  if (!may_transmit_ && has_ledger_) count_pace(env);
   ASSERT(invariants_hold(env));
   return out;
 }
@@ -183,18 +183,19 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
     wait_for_window(env);
     return false;
   }
-  put_new_text(out, size, with_fin, env);
+  put_new_text(out, size, queued, with_fin, env);
   if (size > smss_) out.segment_size = smss_;
   return true;
 }
 
-void Tcb::put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& env) {
+// The first `size` bytes of the `queued` that were never sent.
+void Tcb::put_new_text(Outgoing& out, std::uint32_t size, std::uint32_t queued, bool with_fin, Env& env) {
   Transmission* tx = transmission(env);
   tx->log.sent(snd_.nxt, snd_.una, env.now, min_rtt(), tx->scoreboard);
   segment_at(out, snd_.nxt, env);
   add_text(out, size, env);
   const SeqNum end = snd_.nxt + size;
-  out.flags.psh = size > 0 && (end == text_end(env) || end == tx->pushed);  // MUST-61
+  out.flags.psh = size > 0 && (size == queued || end == tx->pushed);  // MUST-61
   out.flags.fin = with_fin;
   if (manner_.ecn && size > 0) {  // RFC 3168, 6.1.4 to 6.1.6: nothing else is ECN-capable
     out.ecn = Ecn::kEct0;
@@ -202,7 +203,7 @@ void Tcb::put_new_text(Outgoing& out, std::uint32_t size, bool with_fin, Env& en
     manner_.cwr = false;
   }
   if (with_fin) set(kFinSent);
-  if (end == text_end(env) && flight_size() + size < congestion_.cwnd) tx->app_limited_to = end;
+  if (size == queued && flight_size() + size < congestion_.cwnd) tx->app_limited_to = end;
   tx->sws_forced = false;
   if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
   snd_.nxt += size + (with_fin ? 1u : 0u);
@@ -265,7 +266,7 @@ void Tcb::add_text(Outgoing& out, std::uint32_t size, Env& env) {
 // probing, neither would ever hear of what the other has taken.
 void Tcb::note_sent(const Outgoing& out, Env& env) {
   ++env.counters.segments_sent;
-  if (ledger(env) != nullptr) count_sent(out, env);
+  if (has_ledger_) count_sent(out, env);
   if (manner_.pacing && out.text_size > 0) note_release(out.text_size, env);
   if (!out.flags.ack || out.seq < snd_.una) return;
   if (marks_.repeats > 0) {
