@@ -46,6 +46,10 @@ bool Tcb::invariants_hold(const Env& env) const {
   if (flag(kEofPending) && unread(env) == 0) return false;
   if ((marks_.repeats > 0 || ack_at_once_) && !marks_.ack) return false;
 
+  // Where the ledger is.
+  const std::uint32_t place = tx != nullptr ? tx->ledger : transmission_ & ~kResting;
+  if (has_ledger_ != (place != (kNone & ~kResting))) return false;
+
   // RFC 5681, 3.1; RFC 5961, 5.2.
   if (synchronized(state_) && (congestion_.cwnd < smss_ || congestion_.ssthresh < 2u * smss_)) return false;
   if (Congestion::kMax < congestion_.cwnd) return false;

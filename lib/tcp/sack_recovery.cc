@@ -96,8 +96,8 @@ std::uint32_t Tcb::update_scoreboard(const Segment& seg, Env& env) {
   for (const SackBlock& block : seg.options.sack.all()) {
     if (!is_possible(block)) continue;
     std::uint32_t lost = 0;
-    const auto take_hole = [&](SeqNum left, SeqNum right) {
-      tx.log.each(left, right, snd_.nxt, [&](SeqNum from, SeqNum to, const SendLog::Run& run) {
+    const auto take_hole = [&log = tx.log, &lost, &env, this](SeqNum left, SeqNum right) {
+      log.each(left, right, snd_.nxt, [&](SeqNum from, SeqNum to, const SendLog::Run& run) {
         note_delivered(from, to, run, std::nullopt, env);
         if (run.lost) lost += distance(from, to);
       });

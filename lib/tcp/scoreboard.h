@@ -46,13 +46,13 @@ class Scoreboard {
     if (first->left <= left && right <= first->right) return 0;
     const std::uint32_t before = sacked_;
     if (left < first->left) see(left, first->left);
-    SeqNum end = first->right;
+    SeqNum known = first->right;  // up to there
     for (auto next = std::next(first); next != ranges_.end() && next->left <= right; next = forget(store, next)) {
-      see(end, next->left);
-      end = next->right;
+      see(known, next->left);
+      known = next->right;
     }
-    if (end < right) see(end, right);
-    resize(*first, min(left, first->left), max(end, right));
+    if (known < right) see(known, right);
+    resize(*first, min(left, first->left), max(known, right));
     return sacked_ - before;
   }
 

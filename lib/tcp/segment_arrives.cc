@@ -320,7 +320,8 @@ Verdict Tcb::take_some_text(Arrival& arrival, Env& env) {
 // a window may be offered that the buffer has not: a quarter more is taken, and then no more.
 bool Tcb::buffer_is_overrun(SeqNum end, const Env& env) const {
   const std::uint32_t ahead = distance(rcv_.nxt, end);
-  if (queue_ == kNone && ahead <= env.config.receive_buffer) return false;  // most segments
+  // Most segments: nothing is unread, and no buffer is ever smaller than that.
+  if (queue_ == kNone && ahead <= env.config.receive_buffer) return false;
   const std::uint32_t buffer = receive_limit(env.config);
   const std::uint32_t most = buffer + buffer / 4 + (1u << rcv_wind_shift_);
   return most < unread(env) + ahead;
@@ -338,8 +339,8 @@ bool Tcb::take_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   return true;
 }
 
-// Behind what is unread, and in front of what lies beyond a hole. Not to be a part of take_in_order, of whose calls
-// most do without it: what it keeps in registers they would have to save.
+// Where something is unread or lies beyond a hole, or a duplicate or a FIN is still to be told of. Not to be a part of
+// take_in_order, of whose calls most do without it: what it keeps in registers they would have to save.
 [[gnu::noinline]] bool Tcb::queue_in_order(std::span<std::byte> text, Arrival& arrival, Env& env) {
   const auto size = static_cast<std::uint32_t>(text.size());
   ReceiveQueue* q = queue(env);

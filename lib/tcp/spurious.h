@@ -19,8 +19,8 @@ enum class Forward : std::uint8_t {
 struct Spurious {
   bool pending = false;   // something was reduced, and that may turn out to have been for nothing
   bool time_out = false;  // by a time-out; else by a fast retransmit
-  // The oldest outstanding was the first to be sent again, and nothing has been acknowledged since: only that ACK may
-  // tell (RFC 3522, 3.2).
+  // The next ACK of something new may (RFC 3522, 3.2): not if what went again first was not the oldest outstanding, nor
+  // once there was such an ACK.
   bool may_tell = true;
   bool repeated = false;  // something was sent again since
   Forward forward = Forward::kOff;

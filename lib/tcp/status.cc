@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "tcp/tcb.h"
 
 namespace pollux::tcp {
@@ -119,6 +120,7 @@ void Tcb::begin_ledger(Env& env) {
 
 // After release of the Transmission.
 void Tcb::drop_ledger(Env& env) {
+  ASSERT(!has_transmission());
   if (!has_ledger_) return;
   has_ledger_ = false;
   env.stores.ledgers.free(transmission_ & ~kResting);
