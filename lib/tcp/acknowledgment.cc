@@ -40,6 +40,7 @@ void Tcb::take_ack(const Segment& seg, Env& env) {
 void Tcb::new_ack(const Segment& seg, Env& env) {
   Transmission& tx = *transmission(env);
   if (tx.syn_text > 0) settle_syn_text(seg.ack, env);
+  const bool was_full = snd_.una < tx.full_to;
   const std::uint32_t acked = distance(snd_.una, seg.ack);
   const std::uint32_t flight = flight_size();
   const bool of_syn = flag(kSynUnacked);
@@ -53,8 +54,7 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.spurious.pending) find_spurious(seg, acked, env);
   // By cwnd as an undo may just have put it back.
-  const bool used = !of_syn && (flight + 2 * smss_ >= congestion_.cwnd ||
-                                (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd));
+  const bool used = !of_syn && (was_full || fills_window(flight));
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
     tx.used = 0;  // a recovery uses less
@@ -106,6 +106,11 @@ void Tcb::settle_syn_text(SeqNum ack, Env& env) {
   snd_.nxt = ack;
 }
 
+// Whether so much in flight uses cwnd, which may grow only then (RFC 2861; RFC 9438, 5.8).
+bool Tcb::fills_window(std::uint32_t flight) const {
+  return flight + 2 * smss_ >= congestion_.cwnd || (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd);
+}
+
 // RFC 2861, as Linux has it: what is not used of cwnd for a whole RTO, because application or peer do not want it, says
 // nothing about the network any more; half of it goes. ssthresh keeps what was found out. (RFC 7661 would leave all of
 // it for five minutes, to go at once in one burst.)
@@ -146,6 +151,7 @@ void Tcb::advance_una(SeqNum ack, Env& env) {
   tx.marked_to = max(tx.marked_to, ack - 1);
   tx.recover = max(tx.recover, ack - 1);  // carried along, or it would come to lie ahead after 2^31 bytes
   tx.up = max(tx.up, ack);
+  tx.full_to = max(tx.full_to, ack);
   if (tx.dsack_round && *tx.dsack_round <= ack) tx.dsack_round.reset();
   tx.stalled_since = Millis::floor(env.now);
   tx.delivery_rate.note_delivered(env.now);

@@ -331,6 +331,7 @@ class Tcb {
   void update_send_window(const Segment& seg, Env& env);
   void measure_rtt(const Segment& seg, Env& env);
   void leave_or_continue_recovery(std::uint32_t acked, Env& env);
+  bool fills_window(std::uint32_t flight) const;
   void note_full_window(Millis now) { full_at_ = sixteen_ms(now); }
   void validate_window(std::uint32_t flight, Millis now, Env& env);
   void lose_first(Env& env);
@@ -521,7 +522,7 @@ class Tcb {
   Events events_;
   bool may_transmit_ : 1 = false;
   bool ack_at_once_ : 1 = false;  // marks_.ack, and it cannot wait for the end of a burst
-  bool has_ledger_ : 1 = false;   // so that of most segments nobody has to look for it
+  bool has_ledger_ : 1 = false;   // where there is none, no segment has to look for it
   std::uint16_t flags_ = 0;
   std::uint8_t snd_wind_shift_ : 4 = 0;
   std::uint8_t rcv_wind_shift_ : 4 = 0;

@@ -37,7 +37,7 @@ struct Transmission {
   SeqNum pushed;               // the application's last write ends here (PSH, MUST-61)
   Millis stalled_since;        // when SND.UNA last moved, for R2
   Millis resent_at;            // last retransmission
-  std::uint32_t ledger = 0;    // the TCB's, if it has one, as long as this exists
+  std::uint32_t ledger = 0;    // what Tcb::transmission_ says of the ledger without a Transmission
   std::uint32_t used = 0;      // the most that was in flight since cwnd was last full (RFC 2861: W_used)
   std::uint16_t peer_mss = 0;  // for the text of our SYN, if that has a cookie
   std::uint16_t syn_text = 0;  // how much text was in our SYN, until some of it is acknowledged; bytes
@@ -56,6 +56,10 @@ struct Transmission {
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
   MarkedBytes marked_bytes;
   DeliveryRate delivery_rate;
+  // SND.NXT when cwnd was last full: of what was sent before, each ACK tells that the window was used. By what is in
+  // flight when it comes that does not show, for of several ACKs in one burst the first leave less than cwnd to the
+  // others.
+  SeqNum full_to;
   SeqNum app_limited_to;                // what was sent before it was all there was to send, and cwnd had room for more
   Instant release;                      // with pacing: when the next segment is to go
   Instant lowered_at = Instant::min();  // the last time that a loss, or the path's MTU, lowered cwnd

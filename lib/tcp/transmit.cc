@@ -190,6 +190,7 @@ bool Tcb::make_new_text(Outgoing& out, std::uint32_t max_text, Env& env) {
 
 // The first `size` bytes of the `queued` that were never sent.
 void Tcb::put_new_text(Outgoing& out, std::uint32_t size, std::uint32_t queued, bool with_fin, Env& env) {
+  ASSERT(size <= queued && queued == unsent(env));
   Transmission* tx = transmission(env);
   tx->log.sent(snd_.nxt, snd_.una, env.now, min_rtt(), tx->scoreboard);
   segment_at(out, snd_.nxt, env);
@@ -207,6 +208,7 @@ void Tcb::put_new_text(Outgoing& out, std::uint32_t size, std::uint32_t queued, 
   tx->sws_forced = false;
   if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
   snd_.nxt += size + (with_fin ? 1u : 0u);
+  if (fills_window(flight_size())) tx->full_to = snd_.nxt;
   env.counters.bytes_sent += size;
   tx->prr.out += size;
   sent_at_ = Millis::floor(env.now);

@@ -328,6 +328,7 @@ Transmission& Tcb::begin_transmission(Env& env) {
     tx.app_limited_to = snd_.una;
     tx.delivery_rate.note_delivered(env.now);
     tx.up = snd_.una;
+    tx.full_to = snd_.una;
     tx.pushed = snd_.una;
     tx.stalled_since = Millis::floor(env.now);
     if (reordering_.probe_unexplained) {

@@ -511,7 +511,7 @@ TEST(Retransmission, AWindowThatIsNotUsedShrinksByHalvesOfTheRest) {  // RFC 286
 
 TEST(Retransmission, AWindowThatIsUsedOnceInAnRtoStays) {  // RFC 2861
   TestConnection c = with_large_window();
-  const std::uint32_t before = c.tcb().congestion().cwnd;
+  const auto before = static_cast<std::uint32_t>(c.tcb().congestion().cwnd / kMss * kMss);
   for (int i = 0; i < 20; ++i) {
     c.user_sends(pattern(i % 2 == 0 ? before : 10));
     c.sleep(50ms);
@@ -520,6 +520,34 @@ TEST(Retransmission, AWindowThatIsUsedOnceInAnRtoStays) {  // RFC 2861
     c.take_all_sent();
   }
   EXPECT_GE(c.tcb().congestion().cwnd, before);
+}
+
+// A device gives them in bursts, between which nothing is sent: less than cwnd is in flight for all but the first.
+TEST(Retransmission, EachAckOfAFullWindowLetsCwndGrowThoughTheyComeTogether) {  // RFC 5681, 3.1; RFC 2861
+  TestConnection c = established({.config = {.congestion = CongestionControl::kNewReno}});
+  const Congestion& congestion = c.tcb().congestion();
+  const auto send_and_acknowledge = [&c](std::uint32_t segments) {
+    const auto una = c.snd_una();
+    c.user_sends(pattern(segments * kMss));
+    ASSERT_EQ(c.take_all_sent().size(), segments);
+    for (std::uint32_t i = 1; i <= segments; ++i) c.peer_sends(ack(una + i * kMss).seq(1));
+  };
+  send_and_acknowledge(10);
+  EXPECT_EQ(congestion.cwnd, 20u * kMss) << "slow start doubles it";
+
+  c.user_sends(pattern(20 * kMss));
+  for (int duplicate = 0; duplicate < 3; ++duplicate) c.peer_sends(ack(c.snd_una()).seq(1));
+  c.peer_sends(ack(c.snd_nxt()).seq(1));
+  c.take_all_sent();
+  while (congestion.in_slow_start()) send_and_acknowledge(congestion.cwnd / kMss);
+  const std::uint32_t before = congestion.cwnd;
+  for (int round_trip = 0; round_trip < 3; ++round_trip) send_and_acknowledge(congestion.cwnd / kMss);
+  EXPECT_GE(congestion.cwnd, before + 2 * kMss);
+  EXPECT_LE(congestion.cwnd, before + 3 * kMss);
+
+  const std::uint32_t full = congestion.cwnd;
+  for (int round_trip = 0; round_trip < 10; ++round_trip) send_and_acknowledge(full / kMss / 2);
+  EXPECT_EQ(congestion.cwnd, full) << "half of it was used";
 }
 
 TEST(Retransmission, CwndDoesNotGrowUnused) {  // RFC 7661's reason
