@@ -53,8 +53,9 @@ void Tcb::new_ack(const Segment& seg, Env& env) {
   tx.dup_acks = MUTANT(34, std::uint8_t{0}, tx.dup_acks);
   soft_error_ = Reason::kNone;  // progress: the way is open after all
   if (tx.spurious.pending) find_spurious(seg, acked, env);
-  // By cwnd as an undo may just have put it back.
-  const bool used = !of_syn && (was_full || fills_window(flight));
+  // What is in flight counts by cwnd as an undo may just have put it back.
+  const bool used = !of_syn && (was_full || flight + 2 * smss_ >= congestion_.cwnd ||
+                                (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd));
   if (tx.fast_recovery) {
     leave_or_continue_recovery(acked, env);
     tx.used = 0;  // a recovery uses less
@@ -104,11 +105,6 @@ void Tcb::settle_syn_text(SeqNum ack, Env& env) {
   env.counters.bytes_sent -= refused;
   if (Ledger* l = ledger(env)) l->bytes_sent -= refused;
   snd_.nxt = ack;
-}
-
-// Whether so much in flight uses cwnd, which may grow only then (RFC 2861; RFC 9438, 5.8).
-bool Tcb::fills_window(std::uint32_t flight) const {
-  return flight + 2 * smss_ >= congestion_.cwnd || (congestion_.in_slow_start() && 2 * flight >= congestion_.cwnd);
 }
 
 // RFC 2861, as Linux has it: what is not used of cwnd for a whole RTO, because application or peer do not want it, says

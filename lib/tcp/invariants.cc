@@ -19,6 +19,7 @@ bool Tcb::invariants_hold(const Env& env) const {
     const bool all_is_well = tx->scoreboard.empty() && tx->log.lost() == 0 && !tx->fast_recovery;
     if (!flag(kRepairing) && !all_is_well) return false;
     if (!flag(kSackPermitted) && !tx->scoreboard.empty()) return false;
+    if (!(snd_.una <= tx->full_to && tx->full_to <= snd_.nxt)) return false;
   }
 
   // Timers. Something in flight has its timer; a closed window with something queued has

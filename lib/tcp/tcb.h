@@ -331,7 +331,6 @@ class Tcb {
   void update_send_window(const Segment& seg, Env& env);
   void measure_rtt(const Segment& seg, Env& env);
   void leave_or_continue_recovery(std::uint32_t acked, Env& env);
-  bool fills_window(std::uint32_t flight) const;
   void note_full_window(Millis now) { full_at_ = sixteen_ms(now); }
   void validate_window(std::uint32_t flight, Millis now, Env& env);
   void lose_first(Env& env);

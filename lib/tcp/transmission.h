@@ -56,9 +56,9 @@ struct Transmission {
   SeqNum marked_to;  // SND.NXT when a mark last lowered cwnd (RFC 3168, 6.1.2: once for what was outstanding then)
   MarkedBytes marked_bytes;
   DeliveryRate delivery_rate;
-  // SND.NXT when cwnd was last full: of what was sent before, each ACK tells that the window was used. By what is in
-  // flight when it comes that does not show, for of several ACKs in one burst the first leave less than cwnd to the
-  // others.
+  // SND.NXT when cwnd was last full, but for two segments; or SND.UNA. Of what was sent before, each ACK tells that the
+  // window was used (Linux: cwnd_usage_seq). By what is in flight when it comes that does not show: of several ACKs in
+  // one burst the first leave less than cwnd to the others.
   SeqNum full_to;
   SeqNum app_limited_to;                // what was sent before it was all there was to send, and cwnd had room for more
   Instant release;                      // with pacing: when the next segment is to go

@@ -208,7 +208,8 @@ void Tcb::put_new_text(Outgoing& out, std::uint32_t size, std::uint32_t queued, 
   tx->sws_forced = false;
   if (snd_.una == snd_.nxt) tx->stalled_since = Millis::floor(env.now);
   snd_.nxt += size + (with_fin ? 1u : 0u);
-  if (fills_window(flight_size())) tx->full_to = snd_.nxt;
+  // In a recovery cwnd is what is left in the network, or inflated, and says nothing about what is wanted of it.
+  if (!tx->fast_recovery && pipe(env) + 2 * smss_ >= congestion_.cwnd) tx->full_to = snd_.nxt;
   env.counters.bytes_sent += size;
   tx->prr.out += size;
   sent_at_ = Millis::floor(env.now);

@@ -522,32 +522,55 @@ TEST(Retransmission, AWindowThatIsUsedOnceInAnRtoStays) {  // RFC 2861
   EXPECT_GE(c.tcb().congestion().cwnd, before);
 }
 
-// A device gives them in bursts, between which nothing is sent: less than cwnd is in flight for all but the first.
-TEST(Retransmission, EachAckOfAFullWindowLetsCwndGrowThoughTheyComeTogether) {  // RFC 5681, 3.1; RFC 2861
+// Sends `segments` and acknowledges each by itself, but the last `keep`; so does the next call with those.
+void send_and_acknowledge(TestConnection& c, std::uint32_t segments, std::uint32_t keep) {
+  const auto una = c.snd_una();
+  c.user_sends(pattern(segments * kMss));
+  const auto outstanding = (c.snd_nxt() - una) / kMss;
+  for (int i = 1; i <= outstanding - keep; ++i) c.peer_sends(ack(una + i * kMss).seq(1));
+  c.take_all_sent();
+}
+
+// A device hands them over before anything can be sent: less than cwnd is in flight for all but the first.
+TEST(Retransmission, EachAckOfAFullWindowLetsCwndGrowThoughTheyComeInOneBurst) {  // RFC 5681, 3.1; RFC 2861
   TestConnection c = established({.config = {.congestion = CongestionControl::kNewReno}});
   const Congestion& congestion = c.tcb().congestion();
-  const auto send_and_acknowledge = [&c](std::uint32_t segments) {
-    const auto una = c.snd_una();
-    c.user_sends(pattern(segments * kMss));
-    ASSERT_EQ(c.take_all_sent().size(), segments);
-    for (std::uint32_t i = 1; i <= segments; ++i) c.peer_sends(ack(una + i * kMss).seq(1));
+  const auto acknowledge_a_window = [&c] {
+    std::vector<SegmentSpec> burst;
+    for (auto up_to = c.snd_una() + kMss; up_to <= c.snd_nxt(); up_to += kMss) burst.push_back(ack(up_to).seq(1));
+    c.peer_sends_burst(burst);
+    c.take_all_sent();
   };
-  send_and_acknowledge(10);
+  c.user_sends(pattern(44 * kMss));
+  acknowledge_a_window();
   EXPECT_EQ(congestion.cwnd, 20u * kMss) << "slow start doubles it";
 
-  c.user_sends(pattern(20 * kMss));
   for (int duplicate = 0; duplicate < 3; ++duplicate) c.peer_sends(ack(c.snd_una()).seq(1));
-  c.peer_sends(ack(c.snd_nxt()).seq(1));
-  c.take_all_sent();
-  while (congestion.in_slow_start()) send_and_acknowledge(congestion.cwnd / kMss);
+  for (int round_trip = 0; round_trip < 4 || congestion.in_slow_start(); ++round_trip) {
+    ASSERT_LT(round_trip, 10);
+    c.user_sends(pattern(30 * kMss));
+    acknowledge_a_window();
+  }
   const std::uint32_t before = congestion.cwnd;
-  for (int round_trip = 0; round_trip < 3; ++round_trip) send_and_acknowledge(congestion.cwnd / kMss);
+  for (int round_trip = 0; round_trip < 3; ++round_trip) {
+    c.user_sends(pattern(30 * kMss));
+    acknowledge_a_window();
+  }
   EXPECT_GE(congestion.cwnd, before + 2 * kMss);
   EXPECT_LE(congestion.cwnd, before + 3 * kMss);
+}
 
-  const std::uint32_t full = congestion.cwnd;
-  for (int round_trip = 0; round_trip < 10; ++round_trip) send_and_acknowledge(full / kMss / 2);
-  EXPECT_EQ(congestion.cwnd, full) << "half of it was used";
+// As in Linux: in slow start twice what is used, and the two segments that are always allowed for.
+TEST(Retransmission, CwndGrowsNoFurtherThanItIsUsed) {  // RFC 2861; RFC 7661, 1
+  for (const std::uint32_t segments : {4u, 5u, 6u, 7u}) {
+    TestConnection c = established();
+    for (int round_trip = 0; round_trip < 20; ++round_trip) send_and_acknowledge(c, segments, 0);
+    EXPECT_LE(c.tcb().congestion().cwnd, std::max(2 * segments + 1, 10u) * kMss) << segments;
+  }
+  TestConnection c = with_large_window();
+  const std::uint32_t before = c.tcb().congestion().cwnd;
+  for (int round_trip = 0; round_trip < 20; ++round_trip) send_and_acknowledge(c, 20, 1);
+  EXPECT_EQ(c.tcb().congestion().cwnd, before) << "half of it was used";
 }
 
 TEST(Retransmission, CwndDoesNotGrowUnused) {  // RFC 7661's reason

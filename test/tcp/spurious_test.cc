@@ -188,6 +188,29 @@ TEST(Spurious, AWindowThatIsBackAndNotFullDoesNotGrow) {  // RFC 9438, 5.8; RFC 
   EXPECT_EQ(c.tcb().congestion().cwnd, cwnd);
 }
 
+// In the recovery cwnd was full with it; that says nothing of the cwnd that is back.
+TEST(Spurious, TextThatWentInTheRecoveryDoesNotLetItGrowEither) {  // RFC 9438, 5.8; RFC 4015, 3.2
+  TestConnection c =
+      established({.config = {.congestion = CongestionControl::kNewReno}, .peer = {.ts = 7u, .sack_permitted = true}});
+  c.user_sends(pattern(10 * kMss));
+  c.take_all_sent();
+  for (int i = 1; i <= 10; ++i) c.peer_sends(ack(at(i)).seq(1).ts(c.peer_clock(), c.last_tsval()));
+  const std::uint32_t cwnd = c.tcb().congestion().cwnd;
+  ASSERT_GE(cwnd, 15u * kMss);
+  c.user_sends(pattern(4 * kMss));
+  c.take_all_sent();
+  const std::uint32_t first_ts = c.last_tsval();
+  c.sleep(10ms);
+  c.peer_sends(ack(at(10)).seq(1).ts(c.peer_clock(), first_ts).sack({{at(11), at(14)}}));
+  EXPECT_EQ(sent(c).front(), 10);
+  c.user_sends(pattern(kMss));
+  EXPECT_EQ(sent(c), (Segments{14}));
+  c.peer_sends(ack(at(14)).seq(1).ts(c.peer_clock(), first_ts));
+  EXPECT_EQ(c.counters().spurious_recoveries, 1u);
+  c.peer_sends(ack(at(15)).seq(1).ts(c.peer_clock(), c.last_tsval()));
+  EXPECT_EQ(c.tcb().congestion().cwnd, cwnd);
+}
+
 TEST(Spurious, CubicHasItsWMaxBack) {  // RFC 9438, 4.9.1: after a time-out; RFC 9438, 4.9.2: after a fast retransmit
   for (const bool time_out : {true, false}) {
     Flight f{true, CongestionControl::kCubic};
