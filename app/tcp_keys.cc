@@ -107,7 +107,7 @@ SetResult set_receive_buffer_max(Options& o, std::string_view text) {
     most = 0;
     return {};
   }
-  return put_within(parse_size(text), 2048, 1024 * kMebi, most);
+  return put_within(parse_size(text), 2048, 16 * kMebi, most);  // no window grows further (lib/tcp/open.cc)
 }
 
 constexpr std::array kTcpKeys{

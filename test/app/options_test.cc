@@ -455,6 +455,7 @@ TEST(Options, ValuesOutOfTheirRangeAreErrorsThatNameIt) {
                                                        {"set", "tcp.ports=5"},
                                                        {"set", "tcp.ports=9-5"},
                                                        {"set", "tcp.ttl=0"},
+                                                       {"set", "tcp.rcvbuf_max=17Mi"},
                                                        {"duration", "5"},
                                                        {"clients", "0"},
                                                        {"close", "rst"},
