@@ -26,7 +26,8 @@ RUNS = int(os.environ.get("POLLUX_BENCH_RUNS", "3"))
 DELAY_US = int(os.environ.get("POLLUX_BENCH_RTT_US", "1000")) // 2
 CONDITIONS = {"loss 0.1 %": (0.001, 0), "loss 1 %": (0.01, 0), "loss 3 %": (0.03, 0), "loss 5 %": (0.05, 0), "reordering 3 %": (0, 0.03)}
 CHOSEN = [name for name in CONDITIONS if os.environ.get("POLLUX_BENCH_CONDITION", "") in name]
-DIRECTIONS = [name for name in ("to_far", "from_far") if os.environ.get("POLLUX_BENCH_DIRECTION", name) == name]
+DIRECTIONS = ("to_far", "from_far")
+CHOSEN_DIRECTIONS = [name for name in DIRECTIONS if os.environ.get("POLLUX_BENCH_DIRECTION", name) == name]
 FAR, NEAR = "198.18.0.1", "198.18.0.2"
 HTTP, DISCARD = 80, 9
 LIMIT_S = 900
@@ -178,7 +179,7 @@ def transfer(wire, whose, direction, seed, condition):
 
 
 def main():
-    for name, chosen, all_there_are in (("CONDITION", CHOSEN, CONDITIONS), ("DIRECTION", DIRECTIONS, ("to_far", "from_far"))):
+    for name, chosen, all_there_are in (("CONDITION", CHOSEN, CONDITIONS), ("DIRECTION", CHOSEN_DIRECTIONS, DIRECTIONS)):
         if not chosen:
             sys.exit(f"recovery: POLLUX_BENCH_{name} is none of: {', '.join(all_there_are)}")
     result = {"mebibytes": SIZE >> 20, "rtt_us": 2 * DELAY_US, "runs": RUNS, "seconds": {}, "ratio": {}, "wire": {}}
@@ -189,7 +190,7 @@ def main():
             for key in ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6", "net.ipv4.tcp_no_metrics_save"):
                 sh(*where, "sysctl", "-w", f"{key}=1")
         for condition in CHOSEN:
-            for direction in DIRECTIONS:
+            for direction in CHOSEN_DIRECTIONS:
                 seconds, wires = {"linux": [], "pollux": []}, {"linux": [], "pollux": []}
                 for seed in range(1, RUNS + 1):
                     for whose, all_of_it in seconds.items():

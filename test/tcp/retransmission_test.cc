@@ -560,7 +560,7 @@ TEST(Retransmission, EachAckOfAFullWindowLetsCwndGrowThoughTheyComeInOneBurst) {
   EXPECT_LE(congestion.cwnd, before + 3 * kMss);
 }
 
-// As in Linux: in slow start twice what is used, and the two segments that are always allowed for.
+// In slow start it stops where half of it is not used any more, behind that where more than two segments are not.
 TEST(Retransmission, CwndGrowsNoFurtherThanItIsUsed) {  // RFC 2861; RFC 7661, 1
   for (const std::uint32_t segments : {4u, 5u, 6u, 7u}) {
     TestConnection c = established();
