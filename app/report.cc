@@ -48,6 +48,7 @@ bool is_drop(tcp::Verdict verdict) {
     case tcp::Verdict::kReset:
     case tcp::Verdict::kConnectionReset:
     case tcp::Verdict::kConnectionRefused:
+    case tcp::Verdict::kDuplicate:  // an answer is its effect
     case tcp::Verdict::kDuplicateSyn:
     case tcp::Verdict::kReopen:
       return false;

@@ -7,15 +7,22 @@ namespace pollux::tcp {
 namespace {
 
 constexpr std::size_t kBlocks = 4;
-constexpr std::size_t kBlocksBesideTimestamps = 3;  // RFC 2018, 3
+constexpr std::size_t kBlocksBesideTimestamps = 3;            // RFC 2018, 3
+constexpr std::uint32_t kMostKnown = std::uint32_t{1} << 30;  // in TIME-WAIT, where a record has no IRS
 
 }  // namespace
 
+// Whether this connection has used the number: not before IRS, and before RCV.NXT.
+bool Tcb::came_before(SeqNum seq) const {
+  const std::uint32_t most = state_ == State::kTimeWait ? kMostKnown : distance(rcv_.irs, rcv_.nxt);
+  return seq < rcv_.nxt && distance(seq, rcv_.nxt) <= most;
+}
+
 // [left, right) came once more: an ACK says so at once, by which a sender sees that it sent again for nothing.
 void Tcb::note_duplicate(SeqNum left, SeqNum right, Env& env) {
-  if (!flag(kSackPermitted) || !synchronized(state_) || peer_has_closed(state_) || !(left < right)) return;
-  const bool of_this_connection = rcv_.nxt <= left || distance(left, rcv_.nxt) < distance(rcv_.irs, rcv_.nxt);
-  if (!of_this_connection) return;
+  if (!flag(kSackPermitted) || !synchronized(state_) || state_ == State::kTimeWait || !(left < right)) return;
+  const bool was_text = came_before(left) && left != rcv_.irs;
+  if (!was_text && !in_window(left, rcv_.nxt, rcv_wnd())) return;
   if (ReceiveQueue* q = begin_queue(env)) q->sack.arrived_again(left, right);
   eager_acks_ = kEagerAcks;
   owe_ack_at_once();

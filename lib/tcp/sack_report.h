@@ -37,6 +37,9 @@ class SackReport {
   // [left, right) was here before. Told once, and only of the last one.
   void arrived_again(SeqNum left, SeqNum right) { again_ = SackBlock{left, right}; }
 
+  // No text is waited for any more.
+  void forget_ranges() { count_ = unsaid_ = 0; }
+
   // There is something that no ACK has told yet.
   bool unsaid() const { return unsaid_ > 0 || again_; }
   bool duplicate_unsaid() const { return again_.has_value(); }

@@ -191,14 +191,14 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
     challenge_ack(seg, env);
     return Verdict::kChallengedSyn;
   }
-  if (!seg.text.empty() && seg.seq < rcv_.nxt) {
-    ++env.counters.duplicate_segments;
-    note_duplicate(text_seq(seg), text_seq(seg) + text_size(seg), env);
-  }
+  const bool again = came_before(seg.seq) && seg.seq + seg.len() <= rcv_.nxt;
+  if (again && seg.len() > 0) ++env.counters.duplicate_segments;
+  if (came_before(seg.seq)) note_duplicate(seg.seq, min(seg.seq + seg.len(), rcv_.nxt), env);
   if (state_ == State::kTimeWait && seg.flags.fin && fin_seq(seg) + 1 == rcv_.nxt && MUTANT(24, true, false)) {
     begin_two_msl(env);  // the FIN again
   }
-  if (MUTANT(73, false, state_ == State::kTimeWait)) return Verdict::kOutOfWindow;
+  const Verdict verdict = again ? Verdict::kDuplicate : Verdict::kOutOfWindow;
+  if (MUTANT(73, false, state_ == State::kTimeWait)) return verdict;
   // Text and FIN are acknowledged always: their sender is waiting. So are probes of a
   // closed window. What else comes may be an attack or a loop (RFC 5961, 7).
   if (MUTANT(18, seg.len() > 0 || wnd == 0, false)) {
@@ -206,7 +206,7 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
   } else {
     challenge_ack(seg, env);
   }
-  return Verdict::kOutOfWindow;
+  return verdict;
 }
 
 // Second. Only a RST at exactly RCV.NXT is believed; one elsewhere in the window may be
@@ -415,13 +415,13 @@ void Tcb::take_fin(const Segment& seg, Env& env) {
 void Tcb::fin_arrived(Env& env) {
   if (ReceiveQueue* q = queue(env)) {
     q->fin_seq.reset();
-    q->sack = {};
+    q->sack.forget_ranges();
     while (q->ranges() > 0) q->drop_last_range(env.stores.held);  // behind a FIN there is no text
     end_queue_if_empty(env);
   }
   advance_rcv_nxt(1);
   owe_ack();
-  if (queue(env) == nullptr) {
+  if (unread(env) == 0) {
     events_.eof = true;
   } else {
     set(kEofPending);

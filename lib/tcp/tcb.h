@@ -430,6 +430,7 @@ class Tcb {
   void tune_receive_buffer(const Segment& seg, Env& env);
 
   // sack_receiver.cc: RFC 2018 and 2883
+  bool came_before(SeqNum seq) const;
   void note_duplicate(SeqNum left, SeqNum right, Env& env);
   void note_overlap(SeqNum left, SeqNum right, Env& env);
   void owe_duplicate_ack(ReceiveQueue* q);

@@ -260,6 +260,8 @@ void Tcb::end(Reason reason, Env& env) {
     set(kEofPending, false);
     events_ = {};
     drop_queue(env);
+  } else if (unread(env) == 0) {
+    drop_queue(env);  // but an untold D-SACK
   }
   events_.closed = !told;
 }

@@ -19,6 +19,8 @@ constexpr std::array<Words, kVerdictCount> kWords = {{
     {"listen_ignored", "A listener got a segment with neither SYN nor ACK, or a reset."},
     {"syn_with_fin", "A listener got SYN and FIN in one segment."},
     {"out_of_window", "The segment lies outside the receive window."},
+    {"duplicate",
+     "All of the segment came before: it was sent again, overtaken, or sent to keep the connection alive."},
     {"paws", "The segment's timestamp is older than the last one taken."},
     {"rst_out_of_window", "A reset lies outside the receive window."},
     {"challenged_rst", "A reset in the window but not at RCV.NXT was challenged, not believed."},

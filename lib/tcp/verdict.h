@@ -16,6 +16,7 @@ enum class Verdict : std::uint8_t {
   kListenIgnored,      // in LISTEN: RST, or neither SYN nor ACK
   kSynWithFin,         // SYN and FIN together in LISTEN
   kOutOfWindow,        // fails "first, check sequence number"
+  kDuplicate,          // fails it for lying before RCV.NXT, behind IRS
   kPaws,               // timestamp older than TS.Recent (RFC 7323, 5)
   kRstOutOfWindow,     // RST outside the window
   kChallengedRst,      // RST inside the window but not at RCV.NXT (RFC 5961, 3)
@@ -30,7 +31,7 @@ enum class Verdict : std::uint8_t {
   kReopen,             // TIME-WAIT gives way to a new connection (RFC 6191)
   kDataAfterClose,     // text for an application that has closed: reset
 };
-inline constexpr int kVerdictCount = 21;
+inline constexpr int kVerdictCount = 22;
 
 // The counter's name: "challenged_rst".
 std::string_view name(Verdict verdict);

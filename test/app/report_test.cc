@@ -179,6 +179,7 @@ TEST(Result, ADropIsThereByItsNameAndNoOther) {
   r.engine.cores[1].shard.backlog_full = 2;
   r.engine.cores[1].tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kPaws)] = 4;
   r.engine.cores[1].tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kAccepted)] = 5;
+  r.engine.cores[1].tcp.verdicts[static_cast<std::size_t>(tcp::Verdict::kDuplicate)] = 6;
   const auto json = to_json(r);
   EXPECT_EQ(json["drops"].size(), 3u);
   EXPECT_EQ(json["drops"]["backlog_full"], 2);

@@ -37,7 +37,7 @@ TEST(CloseWait, SeventhTextIsIgnored) {  // "this should not occur"
 
 TEST(CloseWait, EighthFinAgainIsAcknowledged) {
   TestConnection c = close_wait();
-  EXPECT_EQ(c.peer_sends(fin().seq(1).ack(1)), Verdict::kOutOfWindow);
+  EXPECT_EQ(c.peer_sends(fin().seq(1).ack(1)), Verdict::kDuplicate);
   c.expect_sent(ack(2).seq(1));
   EXPECT_EQ(c.state(), State::kCloseWait);
   EXPECT_FALSE(c.events().eof && c.tcb().has_events());

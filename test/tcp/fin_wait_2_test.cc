@@ -123,7 +123,7 @@ TEST(FinWait2, OldTextAfterCloseIsOnlyAcknowledged) {  // it had been read: no r
   c.user_closes();
   c.expect_sent(fin().seq(1).ack(6));
   c.peer_sends(ack(2).seq(6));
-  EXPECT_EQ(c.peer_sends(data("hello").seq(1).ack(1)), Verdict::kOutOfWindow);
+  EXPECT_EQ(c.peer_sends(data("hello").seq(1).ack(1)), Verdict::kDuplicate);
   c.expect_sent(ack(6).seq(2));
   EXPECT_EQ(c.state(), State::kFinWait2);
 }

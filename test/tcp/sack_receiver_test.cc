@@ -168,6 +168,90 @@ TEST(DSack, OfTextThatFillsTheHoleAndMore) {
   EXPECT_TRUE(c.holds_no_memory());
 }
 
+TEST(DSack, OfAFinThatCameAgainToo) {  // 4: the sequence numbers that the segment occupies
+  TestConnection c = sacking();
+  c.peer_sends(data("hello").seq(1).ack(1).fin());
+  c.take_all_sent();
+  ASSERT_EQ(c.state(), State::kCloseWait);
+  EXPECT_EQ(c.peer_sends(data("llo").seq(3).ack(1).fin()), Verdict::kDuplicate);
+  c.expect_sent(ack(7).seq(1).sack({{3, 7}}));
+  EXPECT_EQ(c.peer_sends(fin().seq(6).ack(1)), Verdict::kDuplicate);
+  c.expect_sent(ack(7).seq(1).sack({{6, 7}}));
+  EXPECT_TRUE(c.holds_no_memory());
+}
+
+TEST(DSack, OfWhatCameAgainWithANewFin) {  // 4.2.1
+  TestConnection c = sacking();
+  c.peer_sends(data("hello").seq(1).ack(1));
+  c.sleep(500ms);
+  c.take_all_sent();
+  c.peer_sends(data("llo").seq(3).ack(1).fin());
+  EXPECT_EQ(c.state(), State::kCloseWait);
+  EXPECT_TRUE(c.events().eof);
+  c.expect_sent(ack(7).seq(1).sack({{3, 6}}));
+  EXPECT_TRUE(c.holds_no_memory());
+}
+
+TEST(DSack, OfAFinThatComesAgainWhileTextIsUnread) {
+  Conditions given = with_sack();
+  given.application_reads = false;
+  TestConnection c = established(given);
+  c.peer_sends(data("hello").seq(1).ack(1).fin());
+  c.take_all_sent();
+  c.peer_sends(fin().seq(6).ack(1));
+  c.expect_sent(ack(7).seq(1).sack({{6, 7}}));
+  EXPECT_FALSE(c.events().eof);
+  EXPECT_EQ(c.read(5), "hello");
+  EXPECT_TRUE(c.events().eof);
+  EXPECT_TRUE(c.holds_no_memory());
+}
+
+TEST(DSack, IsSentWhileOurFinIsOutstandingAndNotInTimeWait) {
+  TestConnection c = sacking();
+  c.peer_sends(data("hello").seq(1).ack(1).fin());
+  c.take_all_sent();
+  c.user_closes();
+  c.take_all_sent();
+  ASSERT_EQ(c.state(), State::kLastAck);
+  c.peer_sends(fin().seq(6).ack(1));
+  c.expect_sent(ack(7).seq(2).sack({{6, 7}}));
+
+  TestConnection first = sacking();
+  first.user_closes();
+  first.take_all_sent();
+  first.peer_sends(fin().seq(1).ack(2));
+  first.take_all_sent();
+  ASSERT_EQ(first.state(), State::kTimeWait);
+  first.peer_sends(fin().seq(1).ack(2));
+  first.expect_sent(ack(2).seq(2).sack({}));
+}
+
+TEST(DSack, IsNotSentOfNumbersThatThisConnectionNeverUsed) {
+  for (const std::int64_t seq : {std::int64_t{-70000}, std::int64_t{-1}, std::int64_t{0x7fffffff} + 1}) {
+    TestConnection c = sacking();
+    EXPECT_EQ(c.peer_sends(data("x").seq(seq).ack(1)), Verdict::kOutOfWindow) << seq;
+    c.expect_sent(ack(1).seq(1).sack({}));
+    EXPECT_EQ(c.counters().duplicate_segments, 0u) << seq;
+    EXPECT_TRUE(c.holds_no_memory());
+  }
+}
+
+TEST(DSack, OfWhatReachesBeyondAClosedWindowThePartThatCameBefore) {
+  Conditions given = with_sack();
+  given.application_reads = false;
+  given.config.window_scaling = false;
+  given.config.receive_buffer = 100;
+  TestConnection c = established(given);
+  c.peer_sends(data(pattern(static_cast<std::size_t>(c.right_edge() - 1))).seq(1).ack(1));
+  c.sleep(500ms);
+  c.take_all_sent();
+  ASSERT_EQ(c.tcb().rcv_wnd(), 0u);
+  const std::int64_t nxt = c.rcv_nxt();
+  EXPECT_EQ(c.peer_sends(data("xxy").seq(nxt - 2).ack(1)), Verdict::kOutOfWindow);
+  c.expect_sent(ack(nxt).seq(1).wnd(0).sack({{nxt - 2, nxt}}));
+  EXPECT_EQ(c.counters().duplicate_segments, 0u);
+}
+
 TEST(DSack, IsNotSentWithoutAgreement) {
   TestConnection c = established();
   c.peer_sends(data("hello").seq(1).ack(1));

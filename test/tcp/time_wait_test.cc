@@ -11,7 +11,7 @@ TEST(TimeWait, LastsTwoMsl) {  // MUST-13
   TestConnection c = time_wait();
   c.sleep(kTwoMsl - 1ms);
   EXPECT_EQ(c.state(), State::kTimeWait);
-  EXPECT_EQ(c.peer_sends(fin().seq(1).ack(2)), Verdict::kOutOfWindow);
+  EXPECT_EQ(c.peer_sends(fin().seq(1).ack(2)), Verdict::kDuplicate);
   c.expect_sent(ack(2).seq(2));
 
   TestConnection undisturbed = time_wait();

@@ -241,7 +241,9 @@ void WireOracle::judge_sack(const Direction& d, const WireView& v) {
     const std::uint64_t left = offset(d.peer->seq, v.sack[i].first);
     const std::uint64_t right = offset(d.peer->seq, v.sack[i].second);
     if (behind(right) || left >= right) return complain("a SACK block that is none", v);
-    if (!d.coverage.holds(left, right)) complain("a SACK block of what never came", v);
+    const bool fin = i == 0 && d.peer_fin && right == *d.peer_fin + 1 && right <= d.acked;
+    const std::uint64_t text_right = fin ? *d.peer_fin : right;
+    if (left < text_right && !d.coverage.holds(left, text_right)) complain("a SACK block of what never came", v);
     if (i > 0 && left <= d.acked) complain("a SACK block of what is acknowledged", v);
     for (std::size_t j = 1; j < i; ++j) {
       const std::uint64_t l = offset(d.peer->seq, v.sack[j].first);
