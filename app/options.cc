@@ -143,8 +143,8 @@ SetResult set_tcp(Options& o, std::string_view text) {
 
 // "loss=0.01,reorder=10%,seed=7": what befalls received frames.
 SetResult set_impairment(Options& o, std::string_view text) {
-  constexpr std::array<std::string_view, 8> kKeys{"loss",    "duplicate", "reorder", "reorder_delay",
-                                                  "corrupt", "delay",     "jitter",  "seed"};
+  constexpr std::array<std::string_view, 9> kKeys{"loss", "duplicate", "reorder", "reorder_delay", "corrupt",
+                                                  "mark", "delay",     "jitter",  "seed"};
   for (const std::string_view part : split(text, ',')) {
     const std::size_t equals = part.find('=');
     const std::string_view key = part.substr(0, equals);
@@ -161,6 +161,8 @@ SetResult set_impairment(Options& o, std::string_view text) {
       ok = put(parse_chance(value), i.reorder);
     else if (key == "corrupt")
       ok = put(parse_chance(value), i.corrupt);
+    else if (key == "mark")
+      ok = put(parse_chance(value), i.mark);
     else if (key == "reorder_delay")
       ok = put_duration(value, 0s, 10s, i.reorder_delay);
     else if (key == "delay")
@@ -183,6 +185,7 @@ Json show_impairment(const Options& o) {
              {"duplicate", i.duplicate},
              {"reorder", i.reorder},
              {"corrupt", i.corrupt},
+             {"mark", i.mark},
              {"reorder_delay", exact_duration(i.reorder_delay)},
              {"delay", exact_duration(i.delay)},
              {"jitter", exact_duration(i.jitter)}};
@@ -284,8 +287,8 @@ constexpr std::array kOptions{
                false, [](Options& o, std::string_view text) { return put_choice(text, kChecksums, o.checksum); },
                [](const Options& o) { return o.checksum ? Json(word_of(*o.checksum, kChecksums)) : Json(nullptr); }},
     OptionSpec{"impair", 0, "KEY=VALUE,...",
-               "a bad wire for what is received: loss=0.01, reorder=10%, duplicate, corrupt, delay, "
-               "jitter, reorder_delay, seed",
+               "a bad wire for what is received: loss=0.01, reorder=10%, duplicate, corrupt, mark "
+               "(as a router does that meets congestion, RFC 3168), delay, jitter, reorder_delay, seed",
                kAll, false, set_impairment, show_impairment},
     OptionSpec{"max-connections", 0, "N", "connections a core holds at most", kAll, false,
                [](Options& o, std::string_view text) {

@@ -132,7 +132,7 @@ struct Options {
   std::uint32_t stack_cores() const;
   bool impaired() const {
     return impairment.loss > 0 || impairment.duplicate > 0 || impairment.reorder > 0 || impairment.corrupt > 0 ||
-           impairment.delay.count() > 0 || impairment.jitter.count() > 0;
+           impairment.mark > 0 || impairment.delay.count() > 0 || impairment.jitter.count() > 0;
   }
 };
 

@@ -224,6 +224,7 @@ Json tcp_section(const CoreSnapshot& all) {
           {"black_holes", c.black_holes},
           {"mtu_probes", c.mtu_probes},
           {"mtu_probes_lost", c.mtu_probes_lost},
+          {"ecn_opened", c.ecn_opened},
           {"ce_marks_received", c.ce_marks_received},
           {"ecn_reductions", c.ecn_reductions},
           {"duplicate_acks", c.duplicate_acks},
@@ -338,8 +339,8 @@ Json series(const Result& r) {
 }
 
 Json impaired(const ImpairmentCounters& c) {
-  return {{"frames", c.sent},         {"dropped", c.lost},    {"duplicated", c.duplicated},
-          {"reordered", c.reordered}, {"delayed", c.delayed}, {"corrupted", c.corrupted}};
+  return {{"frames", c.sent},     {"dropped", c.lost},        {"duplicated", c.duplicated}, {"reordered", c.reordered},
+          {"delayed", c.delayed}, {"corrupted", c.corrupted}, {"marked", c.marked}};
 }
 
 Json both_ways(const CoreSnapshot& side) {

@@ -19,8 +19,9 @@ namespace pollux {
 
 struct ImpairedDeviceConfig {
   Impairment received{};  // bits_per_second and queue_bytes are not looked at
-  Impairment sent{};
+  Impairment sent{};      // nor mark: the device may have to complete the checksums yet
   std::uint64_t seed = 1;
+  MarkFrame mark{};
   std::size_t held = 256;  // frames held back at most, each way; beyond it they are not delayed
 };
 
@@ -181,6 +182,7 @@ class ImpairedDevice {
         ++received_.lost;
         continue;
       }
+      if (fate.marked && config_.mark && config_.mark(packet.bytes())) ++received_.marked;
       if (fate.duplicated) {
         if (Packet copy = copies_end < out.size() ? copy_of(packet) : Packet{}) out[copies_end++] = std::move(copy);
       }

@@ -31,15 +31,12 @@ struct LinkEvent {
   std::span<const std::byte> frame;  // as it is at that point; corrupted or not
 };
 
-// Marks a frame as having met congestion; false: it cannot be.
-using MarkFrame = std::function<bool(std::span<std::byte> frame)>;
-
 struct LinkConfig {
   Impairment left_to_right{};
   Impairment right_to_left{};
   std::uint64_t seed = 1;
   std::size_t buffers = 8192;
-  MarkFrame mark{};           // for Impairment::mark_above
+  MarkFrame mark{};           // for Impairment::mark and mark_above
   DeviceFeatures features{};  // without offloads: a link that corrupts cannot vouch for checksums
 };
 
@@ -189,8 +186,8 @@ class ImpairedLink {
     const Fate fate = draw_fate(d.impairment, d.random);
     if (ruled_out(way, frame)) return drop(way, frame, LinkEventKind::kRuledOut, d.counters.ruled_out);
     if (fate.lost) return drop(way, frame, LinkEventKind::kLost, d.counters.lost);
-    if (mark_ && waiting(d) >= static_cast<double>(d.impairment.mark_above) && mark_(frame.bytes()))
-      ++d.counters.marked;
+    const bool congested = fate.marked || waiting(d) >= static_cast<double>(d.impairment.mark_above);
+    if (congested && mark_ && mark_(frame.bytes())) ++d.counters.marked;
     const std::optional<Instant> departure = pass_queue(d, frame.size);
     if (!departure) return drop(way, frame, LinkEventKind::kOverflowed, d.counters.overflowed);
     if (fate.duplicated) duplicate(way, frame, *departure);

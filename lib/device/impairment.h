@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "base/random.h"
@@ -15,14 +16,18 @@ struct Impairment {
   double duplicate = 0;
   double reorder = 0;  // held back by `reorder_delay`, so that later frames overtake
   Duration reorder_delay = 1ms;
+  double mark = 0;                         // by MarkFrame, if that can be
   double corrupt = 0;                      // one byte changes; no checksum is mended
   std::uint32_t corrupt_from = 14;         // bytes before it (the Ethernet header) are left alone
   Duration delay{0};                       // one way
   Duration jitter{0};                      // up to this much more, evenly spread; alone it does not reorder
   std::uint64_t bits_per_second = 0;       // 0: without limit
   std::uint64_t queue_bytes = 256 * 1024;  // waiting for the wire at most; counts with a bit rate only
-  std::uint64_t mark_above = UINT64_MAX;   // with so many waiting, what comes is marked (LinkConfig::mark), not dropped
+  std::uint64_t mark_above = UINT64_MAX;   // with so many waiting, what comes is marked, not dropped
 };
+
+// Marks a frame as having met congestion; false: it cannot be.
+using MarkFrame = std::function<bool(std::span<std::byte> frame)>;
 
 // The fate of one frame.
 struct Fate {
@@ -30,6 +35,7 @@ struct Fate {
   bool duplicated = false;
   bool reordered = false;
   bool corrupted = false;
+  bool marked = false;
   Duration late{0};        // jitter
   std::uint64_t pick = 0;  // where and how it is corrupted
 };
@@ -56,6 +62,7 @@ inline Fate draw_fate(const Impairment& impairment, Random& random) {
   fate.reordered = random.chance(impairment.reorder);
   fate.corrupted = random.chance(impairment.corrupt);
   fate.pick = random();
+  fate.marked = impairment.mark > 0 && Random{fate.pick}.chance(impairment.mark);
   fate.late = Duration{static_cast<Duration::rep>(random.fraction() * static_cast<double>(impairment.jitter.count()))};
   return fate;
 }

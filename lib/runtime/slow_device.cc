@@ -6,6 +6,7 @@
 #include "device/frame_log.h"
 #include "device/impaired_device.h"
 #include "runtime/seat.h"
+#include "wire/congestion_mark.h"
 
 namespace pollux::runtime {
 
@@ -34,7 +35,9 @@ std::unique_ptr<SlowDevice> make_slow_device(const Seat& seat) {
     device = std::make_unique<SlowDevice>(std::move(tapped), std::move(device));
   }
   if (seat.impair) {
-    auto impaired = std::make_unique<ImpairedDevice<SlowDevice>>(*device, *seat.impair);
+    ImpairedDeviceConfig config = *seat.impair;
+    config.mark = mark_congestion;
+    auto impaired = std::make_unique<ImpairedDevice<SlowDevice>>(*device, config);
     device = std::make_unique<SlowDevice>(std::move(impaired), std::move(device));
   }
   return device;

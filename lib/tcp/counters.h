@@ -25,6 +25,7 @@ struct Counters {
   std::uint64_t black_holes = 0;       // and because of time-outs (RFC 4821, 7.7)
   std::uint64_t mtu_probes = 0;        // RFC 4821, 7.5: sent
   std::uint64_t mtu_probes_lost = 0;
+  std::uint64_t ecn_opened = 0;          // of those opened: where both sides agreed on ECN
   std::uint64_t ce_marks_received = 0;   // segments with text (RFC 3168, 6.1.3)
   std::uint64_t ecn_reductions = 0;      // of cwnd, because the peer echoed a mark
   std::uint64_t duplicate_acks = 0;      // received

@@ -144,6 +144,7 @@ void Tcb::established(Env& env) {
   marks_.syn = false;
   begin_ledger(env);
   ++env.counters.opened;
+  if (manner_.ecn) ++env.counters.ecn_opened;
   if (!transmission(env)->early) events_.opened = true;
   if (flag(kSynRetransmitted)) congestion_.cwnd = smss_;  // RFC 5681, 3.1
   heard_from_peer(env);

@@ -381,7 +381,8 @@ TEST(Options, AWorkerIsForEachCoreButThatOfAPipeline) {
 TEST(Options, EveryImpairmentImpairs) {
   EXPECT_FALSE(Options{}.impaired());
   EXPECT_FALSE(options_of({given("impair", "seed=7,reorder_delay=2ms")}).impaired());
-  for (const char* one : {"loss=1%", "duplicate=1%", "reorder=1%", "corrupt=1%", "delay=1ms", "jitter=1ms"}) {
+  for (const char* one :
+       {"loss=1%", "duplicate=1%", "reorder=1%", "corrupt=1%", "mark=1%", "delay=1ms", "jitter=1ms"}) {
     EXPECT_TRUE(options_of({given("impair", one)}).impaired()) << one;
     EXPECT_TRUE(show_options(options_of({given("impair", one)}), Command::kHttp)["impair"].is_object()) << one;
   }

@@ -142,6 +142,7 @@ TEST(Result, WhatABadWireDidIsToldForEachDirectionAndGroup) {
   r.impairment_seed = 9;
   r.engine.cores[0].impaired_received = {
       .sent = 100, .lost = 1, .duplicated = 2, .reordered = 3, .corrupted = 4, .delayed = 5};
+  r.engine.cores[0].impaired_received.marked = 6;
   r.engine.cores[1].impaired_received = {.sent = 200, .lost = 10};
   r.engine.cores[1].impaired_sent = {.sent = 300, .lost = 20};
   const auto json = to_json(r)["impairment"];
@@ -152,6 +153,7 @@ TEST(Result, WhatABadWireDidIsToldForEachDirectionAndGroup) {
   EXPECT_EQ(json["received"]["reordered"], 3);
   EXPECT_EQ(json["received"]["corrupted"], 4);
   EXPECT_EQ(json["received"]["delayed"], 5);
+  EXPECT_EQ(json["received"]["marked"], 6);
   EXPECT_EQ(json["sent"]["dropped"], 20);
   EXPECT_EQ(json["groups"]["pair:0"]["received"]["dropped"], 1);
   EXPECT_EQ(json["groups"]["pair:1"]["received"]["dropped"], 10);

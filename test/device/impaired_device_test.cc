@@ -119,6 +119,43 @@ TEST(ImpairedDevice, JitterAloneKeepsTheOrder) {
   EXPECT_EQ(got, sent);
 }
 
+TEST(ImpairedDevice, MarksWhatCanBeMarked) {
+  const auto mark_capital = [](std::span<std::byte> frame) {
+    const bool can_be = frame.back() == std::byte{'A'};
+    if (can_be) frame.back() = std::byte{'*'};
+    return can_be;
+  };
+  const auto marked_of_1000 = [&](double chance) {
+    LoopbackPair pair;
+    Impaired device{pair.left(), {.received = {.duplicate = 0.5, .mark = chance}, .mark = mark_capital}};
+    std::uint64_t stars = 0;
+    std::uint64_t bare = 0;
+    for (int i = 0; i < 1000; ++i) {
+      for (const char* text : {"frame A", "frame b"}) send_text(pair.right(), text);
+      pair.right().flush();
+      for (const std::string& text : receive_texts(device)) {
+        stars += text == "frame *" ? 1u : 0u;
+        bare += text == "frame A" ? 1u : 0u;
+      }
+    }
+    EXPECT_EQ(bare == 0, chance == 1) << "a copy of what is marked is marked";
+    EXPECT_EQ(stars > device.received().marked, chance > 0) << "there are copies";
+    return device.received().marked;
+  };
+  EXPECT_EQ(marked_of_1000(0), 0u);
+  EXPECT_EQ(marked_of_1000(1), 1000u);
+  const std::uint64_t some = marked_of_1000(0.25);
+  EXPECT_GT(some, 200u);
+  EXPECT_LT(some, 300u);
+}
+
+TEST(ImpairedDevice, MarkingChangesNothingElse) {
+  Impairment bad{.loss = 0.2, .duplicate = 0.2, .reorder = 0.2, .reorder_delay = 5ms, .corrupt = 0.1};
+  const std::vector<std::string> texts = echo({.received = bad, .seed = 9}, 200);
+  bad.mark = 0.5;
+  EXPECT_EQ(texts, echo({.received = bad, .seed = 9, .mark = [](std::span<std::byte>) { return true; }}, 200));
+}
+
 TEST(ImpairedDevice, GivesBackWhatItHolds) {
   LoopbackPair pair;
   {

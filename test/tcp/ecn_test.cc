@@ -41,6 +41,7 @@ TEST(Ecn, IsOffWhereNobodyWantsIt) {  // RFC 3168, 6.1.1, not willing
   c.expect_sent(syn());
   c.peer_sends(ecn_setup_syn_ack(c));
   EXPECT_FALSE(c.tcb().ecn());
+  EXPECT_EQ(c.counters().ecn_opened, 0u);
 }
 
 TEST(Ecn, OurSynAsksAndTheSynAckAgrees) {  // RFC 3168, 6.1.1, ECN-setup SYN; RFC 3168, 6.1.1, no ECT
@@ -51,6 +52,7 @@ TEST(Ecn, OurSynAsksAndTheSynAckAgrees) {  // RFC 3168, 6.1.1, ECN-setup SYN; RF
   c.peer_sends(ecn_setup_syn_ack(c));
   EXPECT_EQ(c.expect_sent(ack(1).seq(1)).ecn, Ecn::kNotEct);
   EXPECT_TRUE(c.tcb().ecn());
+  EXPECT_EQ(c.counters().ecn_opened, 1u);
   c.user_sends("x");
   EXPECT_EQ(c.expect_sent(data("x").seq(1).ack(1)).ecn, Ecn::kEct0);
 }
@@ -59,7 +61,9 @@ TEST(Ecn, OurSynAckAgreesWithWhoAsks) {  // RFC 3168, 6.1.1, agreement; RFC 3168
   TestConnection c{willing()};
   c.peer_opens(ecn_setup_syn(c));
   EXPECT_EQ(c.expect_sent(syn().ack(1).ece()).ecn, Ecn::kNotEct);
+  EXPECT_EQ(c.counters().ecn_opened, 0u);
   c.peer_sends(ack(1));
+  EXPECT_EQ(c.counters().ecn_opened, 1u);
   c.user_sends("x");
   EXPECT_EQ(c.expect_sent(data("x").seq(1).ack(1)).ecn, Ecn::kEct0);
 }

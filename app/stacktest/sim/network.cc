@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/siphash.h"
+#include "wire/congestion_mark.h"
 
 namespace pollux::sim {
 namespace {

@@ -210,20 +210,6 @@ void mend_checksums(std::span<std::byte> frame) {
   put16(tcp, 16, static_cast<std::uint16_t>(~tcp_sum(addresses, tcp)));
 }
 
-bool mark_congestion(std::span<std::byte> frame) {
-  const bool v4 = u16(frame, 12) == 0x0800;
-  if (!v4 && u16(frame, 12) != 0x86dd) return false;
-  const auto ip = frame.subspan(kEthernet);
-  const std::byte field{static_cast<unsigned char>(v4 ? 0x03 : 0x30)};
-  if ((ip[1] & field) == std::byte{}) return false;
-  ip[1] |= field;
-  if (v4) {
-    put16(ip, 10, 0);
-    put16(ip, 10, static_cast<std::uint16_t>(~sum16(ip.first(kV4))));
-  }
-  return true;
-}
-
 void set_seq(std::span<std::byte> frame, const WireView& view, std::uint32_t seq) {
   put32(frame, view.tcp_offset + 4, seq);
 }

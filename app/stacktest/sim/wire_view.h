@@ -73,10 +73,6 @@ void set_ack(std::span<std::byte> frame, const WireView& view, std::uint32_t ack
 void set_flags(std::span<std::byte> frame, const WireView& view, std::uint8_t flags);
 void set_wnd(std::span<std::byte> frame, const WireView& view, std::uint16_t wnd);
 
-// What a router does to a packet instead of dropping it (RFC 3168, 5): false, and unchanged, where that is not
-// ECN-capable.
-bool mark_congestion(std::span<std::byte> frame);
-
 // The frame without its text.
 std::vector<std::byte> headers_only(std::span<const std::byte> frame, const WireView& view);
 
