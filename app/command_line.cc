@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -82,11 +83,8 @@ std::string tcp_help() {
   std::string text = "Keys of --set tcp.KEY=VALUE, and of [tcp] in a file. Defaults in brackets.\n\n";
   const Options defaults;
   for (const TcpKey& key : tcp_keys()) {
-    const auto shown = key.show(defaults);
-    text += fmt::format("  {:<36}{} [{}]\n", fmt::format("{}={}", key.name, key.value), key.help,
-                        shown.is_string()    ? shown.get<std::string>()
-                        : shown.is_boolean() ? (shown.get<bool>() ? "on" : "off")
-                                             : shown.dump());
+    text +=
+        fmt::format("  {:<36}{} [{}]\n", fmt::format("{}={}", key.name, key.value), key.help, key.show_text(defaults));
   }
   return text;
 }
@@ -250,13 +248,15 @@ Expected<Options, std::string> with_file(const std::vector<Setting>& line, Comma
   return resolve(file, line);
 }
 
-// What `timewait` does.
-std::string time_wait_help() {
-  std::string text = "The TIME-WAIT pressure benchmark: what short connections cost, and when ports run out.\n\n";
+// What `timewait` and `stacktest` do.
+std::string group_help(std::string_view group) {
+  std::string text{group == kTimeWait
+                       ? "The TIME-WAIT pressure benchmark: what short connections cost, and when ports run out.\n\n"
+                       : "Tests of TCP: of Pollux's own, and of your stack or middlebox.\n\n"};
   for (const CommandRow& row : kCommands) {
-    if (row.words.starts_with(kTimeWait)) text += fmt::format("  pollux {:<18}{}\n", row.words, row.help);
+    if (row.words.starts_with(group)) text += fmt::format("  pollux {:<18}{}\n", row.words, row.help);
   }
-  return text + "\npollux timewait WHAT --help shows the options.\n";
+  return text + fmt::format("\npollux {} WHAT --help shows the options.\n", group);
 }
 
 // What there is to serve, and the options that all of it takes.
@@ -268,6 +268,24 @@ std::string serve_help() {
   return Parser{"serve http|echo|discard|chargen", std::move(text), kServers}.help();
 }
 
+std::string help_of_group(std::string_view group) { return group == kServe ? serve_help() : group_help(group); }
+
+// `pollux --help TOPIC`: a subcommand, a group of them, or what --set takes.
+Expected<CommandLine, std::string> help_of(std::span<const std::string> words) {
+  const std::string topic = fmt::format("{}", fmt::join(words, " "));
+  const std::string_view key = std::string_view{topic}.substr(topic.starts_with("tcp.") ? 4 : 0);
+  std::vector<std::string_view> topics{"tcp"};
+  for (const TcpKey& row : tcp_keys()) topics.push_back(row.name);
+  if (std::find(topics.begin(), topics.end(), key) != topics.end()) return printed(tcp_help());
+  if (is_group(topic)) return printed(help_of_group(topic));
+  for (const CommandRow& row : kCommands) {
+    if (row.words == topic) return printed(Parser{row}.help());
+    topics.push_back(row.words);
+  }
+  topics.insert(topics.end(), {kServe, kStackTest, kTimeWait});
+  return unexpected(fmt::format("there is no help on `{}`{}{}", topic, did_you_mean(key, topics), help_hint("")));
+}
+
 bool asks_for_help(std::string_view word) { return word == "--help" || word == "-h" || word == "help"; }
 
 }  // namespace
@@ -275,16 +293,14 @@ bool asks_for_help(std::string_view word) { return word == "--help" || word == "
 Expected<CommandLine, std::string> parse_command_line(std::span<const std::string> words) {
   if (words.empty()) return unexpected("no subcommand given\n\n" + general_help());
   if (asks_for_help(words[0])) {
-    if (words.size() > 1 && words[1] == "tcp") return printed(tcp_help());
-    return printed(general_help());
+    return words.size() == 1 ? printed(general_help()) : help_of(words.subspan(1));
   }
   if (words[0] == "--version" || words[0] == "-V")
     return printed(fmt::format("pollux {} ({}), DPDK {}\n", kVersion, kGit, kDpdkVersion));
   if (words[0].starts_with('-')) {
     return unexpected(fmt::format("`{}` stands where a subcommand should{}", words[0], help_hint("")));
   }
-  if (words[0] == kServe && words.size() > 1 && asks_for_help(words[1])) return printed(serve_help());
-  if (words[0] == "timewait" && words.size() > 1 && asks_for_help(words[1])) return printed(time_wait_help());
+  if (is_group(words[0]) && words.size() > 1 && asks_for_help(words[1])) return printed(help_of_group(words[0]));
   const auto found = find_command(words);
   if (!found) return unexpected(found.error());
   const auto end = std::find(words.begin(), words.end(), "--");

@@ -123,6 +123,7 @@ class Demo {
     ListenSpec spec;
     spec.port = 80;
     spec.options = options_.connection;
+    spec.fast_open = options_.pending_fast_opens();
     if (auto ok = servers_->listen(spec); !ok) return ok;
     clients_->first([](ShardCore&, CoreClients& clients, Instant now) { clients.begin(now); });
     return {};

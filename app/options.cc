@@ -138,7 +138,8 @@ SetResult set_tcp(Options& o, std::string_view text) {
   }
   std::vector<std::string_view> names;
   for (const TcpKey& row : tcp_keys()) names.push_back(row.name);
-  return unexpected(fmt::format("there is no key `tcp.{}`{}", key, did_you_mean(key, names, "tcp.")));
+  return unexpected(fmt::format("there is no key `tcp.{}`{}\n  pollux --help tcp shows what there is", key,
+                                did_you_mean(key, names, "tcp.")));
 }
 
 // "loss=0.01,reorder=10%,seed=7": what befalls received frames.
@@ -427,6 +428,10 @@ Expected<Options, std::string> resolve(const std::vector<Setting>& file, const s
   for (const Setting& setting : line) {
     if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
   }
+  for (const auto* settings : {&file, &line}) {
+    if (auto ok = check_tcp_names(*settings); !ok) return unexpected(ok.error());
+  }
+  if (auto ok = check_tcp(options, file, line); !ok) return unexpected(ok.error());
   return options;
 }
 

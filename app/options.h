@@ -168,8 +168,12 @@ struct TcpKey {
   std::string_view help;
   SetResult (*set)(Options&, std::string_view) = nullptr;
   nlohmann::json (*show)(const Options&) = nullptr;
+
+  std::string show_text(const Options& options) const;  // as `set` would take it
 };
 std::span<const TcpKey> tcp_keys();
+// "tcp.mss=536": the keys whose values are not the defaults.
+std::vector<std::string> changed_tcp_settings(const Options& options);
 // "1024-65535".
 SetResult set_ephemeral_ports(Options& options, std::string_view text);
 
@@ -179,6 +183,11 @@ struct Setting {
   std::string value;
   std::string origin;  // "--port", "tap.toml:3: port"
 };
+
+// Two names of one thing that are given two values, by the file or by the command line.
+SetResult check_tcp_names(const std::vector<Setting>& settings);
+// Values of TCP's keys that cannot go together; `options`: what `file` and `line` make of them.
+SetResult check_tcp(const Options& options, const std::vector<Setting>& file, const std::vector<Setting>& line);
 
 // The settings of a TOML text; `path` is for messages.
 Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, const std::string& path, Command command);

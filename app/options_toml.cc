@@ -1,5 +1,7 @@
 #include <toml++/toml.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -73,16 +75,35 @@ std::string unknown_key(std::string_view key, Command command) {
   return fmt::format("there is no key `{}`{}", key, did_you_mean(key, views));
 }
 
-Expected<std::vector<std::string>, std::string> tcp_settings(const toml::node& node) {
+std::string place(const std::string& path, const toml::source_region& source) {
+  return fmt::format("{}:{}", path, source.begin.line);
+}
+
+// Those of [tcp], each with its own line.
+SetResult read_tcp(const toml::node& node, const std::string& path, const OptionSpec& set,
+                   std::vector<Setting>& settings) {
   const auto* table = node.as_table();
-  if (table == nullptr) return unexpected(std::string{"not a table; write [tcp] and below it KEY = VALUE"});
-  std::vector<std::string> values;
-  for (const auto& [key, value] : *table) {
-    const auto text = scalar_text(value);
-    if (!text) return unexpected(fmt::format("{}: {}", std::string_view{key.str()}, text.error()));
-    values.push_back(fmt::format("tcp.{}={}", std::string_view{key.str()}, *text));
+  if (table == nullptr) {
+    return unexpected(
+        fmt::format("{}: tcp: not a table; write [tcp] and below it KEY = VALUE", place(path, node.source())));
   }
-  return values;
+  for (const auto& [key, value] : *table) {
+    const std::string origin = place(path, key.source());
+    const auto text = scalar_text(value);
+    if (!text) return unexpected(fmt::format("{}: tcp.{}: {}", origin, std::string_view{key.str()}, text.error()));
+    settings.push_back({&set, fmt::format("tcp.{}={}", std::string_view{key.str()}, *text), origin});
+  }
+  return {};
+}
+
+// toml++ takes a word without quotes for whatever begins like it.
+std::string quotes_hint(std::string_view description) {
+  constexpr std::array<std::string_view, 5> kWords{"parsing value", "decimal integer", "floating-point", "boolean",
+                                                   "expected value"};
+  const bool may_be_word = std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
+    return description.find(word) != std::string_view::npos;
+  });
+  return may_be_word ? "; words stand in quotes, such as \"cubic\"; numbers, true and false do not" : "";
 }
 
 }  // namespace
@@ -92,18 +113,23 @@ Expected<std::vector<Setting>, std::string> read_toml(std::string_view text, con
   try {
     table = toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    return unexpected(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+    return unexpected(
+        fmt::format("{}: {}{}", place(path, error.source()), error.description(), quotes_hint(error.description())));
   }
   std::vector<Setting> settings;
   for (const auto& [name, node] : table) {
     const std::string_view key = name.str();
-    const std::string origin = fmt::format("{}:{}: {}", path, name.source().begin.line, key);
+    const std::string origin = fmt::format("{}: {}", place(path, name.source()), key);
     const OptionSpec* option = find_key(key == "tcp" ? "set" : key, command);
     if (option == nullptr || !option->is_for(command)) {
       return unexpected(option == nullptr ? fmt::format("{}: {}", origin, unknown_key(key, command))
                                           : fmt::format("{}: not an option of this subcommand", origin));
     }
-    const auto values = key == "tcp" ? tcp_settings(node) : values_of(*option, node);
+    if (key == "tcp") {
+      if (auto ok = read_tcp(node, path, *option, settings); !ok) return unexpected(ok.error());
+      continue;
+    }
+    const auto values = values_of(*option, node);
     if (!values) return unexpected(fmt::format("{}: {}", origin, values.error()));
     for (const std::string& value : *values) settings.push_back({option, value, origin});
   }

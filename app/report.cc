@@ -133,7 +133,8 @@ Json meta(const Result& r) {
           {"command", r.command}, {"seed", r.seed ? Json(*r.seed) : Json(nullptr)},
           {"started", r.started}, {"duration_ns", r.duration.count()},
           {"cpu", cpu_model()},   {"kernel", kernel_release()},
-          {"dpdk", kDpdkVersion}, {"cores", cores}};
+          {"dpdk", kDpdkVersion}, {"cores", cores},
+          {"set", r.tcp_settings}};
 }
 
 Json totals(const Result& r, const CoreSnapshot& side) {

@@ -23,6 +23,15 @@ std::string duration(const Json& section, std::string_view key) {
   return show_duration(Duration{section.at(key).get<Duration::rep>()});
 }
 
+// What of TCP was not as it is by default. Results of older versions do not say.
+std::string settings_line(const Json& meta) {
+  std::string text;
+  if (const auto set = meta.find("set"); set != meta.end()) {
+    for (const Json& one : *set) text += fmt::format("  {}", printable(one.get<std::string>()));
+  }
+  return text.empty() ? text : fmt::format("{:<12}{}\n", "set", std::string_view{text}.substr(2));
+}
+
 std::string connections_lines(const Json& result) {
   const Json& totals = result.at("totals");
   const Json& rates = result.at("rates");
@@ -142,7 +151,7 @@ std::string title(const Json& result) {
 }
 
 std::string summary(const Json& result) {
-  return printable(title(result)) + "\n" + connections_lines(result) +
+  return printable(title(result)) + "\n" + settings_line(result.at("meta")) + connections_lines(result) +
          (result.contains("pace") ? pace_line(result.at("pace")) : std::string{}) + error_lines(result.at("errors")) +
          latency_table(result.at("latency")) + tcp_line(result.at("tcp")) + time_wait_line(result.at("time_wait")) +
          memory_line(result.at("memory")) + cores_lines(result.at("cores")) + counts_line("drops", result.at("drops")) +

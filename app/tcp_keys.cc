@@ -110,6 +110,15 @@ SetResult set_receive_buffer_max(Options& o, std::string_view text) {
   return put_within(parse_size(text), 2048, 16 * kMebi, most);  // no window grows further (lib/tcp/open.cc)
 }
 
+SetResult set_tos(Options& o, std::string_view text) {
+  std::uint8_t tos = 0;
+  if (auto ok = put_within(parse_count(text), 0, 255, tos); !ok) return ok;
+  if (ecn_of(tos) != Ecn::kNotEct)
+    return unexpected(fmt::format("the lowest two bits of {} are those of ECN (RFC 3168, 5): tcp.ecn=on", tos));
+  o.connection.tos = tos;
+  return {};
+}
+
 constexpr std::array kTcpKeys{
     TcpKey{"time_wait", "TIME", "how long TIME-WAIT lasts (2 MSL)", set_time_wait,
            [](const Options& o) { return Json(exact_duration(o.shard.tcp.msl * 2)); }},
@@ -136,7 +145,11 @@ constexpr std::array kTcpKeys{
         "congestion", "newreno|cubic|dctcp", "congestion control (RFC 6582, RFC 9438, RFC 8257)",
         [](Options& o, std::string_view text) { return put_choice(text, kCongestionControls, o.shard.tcp.congestion); },
         [](const Options& o) { return Json(word_of(o.shard.tcp.congestion, kCongestionControls)); }},
-    switch_key<&Config::ecn>("ecn", "RFC 3168 explicit congestion notification; dctcp has it always"),
+    TcpKey{"ecn", "on|off", "RFC 3168 explicit congestion notification; dctcp has it always",
+           [](Options& o, std::string_view text) { return put(parse_switch(text), o.shard.tcp.ecn); },
+           [](const Options& o) {
+             return Json(o.shard.tcp.ecn || o.shard.tcp.congestion == tcp::CongestionControl::kDctcp);
+           }},
     TcpKey{"fastopen", "on|off", "text in the SYN where there is a cookie (RFC 7413): for requests that may come twice",
            [](Options& o, std::string_view text) {
              auto ok = put(parse_switch(text), o.connection.fast_open);
@@ -185,7 +198,8 @@ constexpr std::array kTcpKeys{
                                                    "how long a small segment waits for a larger window"),
     switch_key<&Config::rst_ends_time_wait>("rst_ends_time_wait", "believe RST in TIME-WAIT (RFC 793, not 1337)"),
     byte_key<&tcp::Options::ttl, 1, 255>("ttl", "time to live of what is sent"),
-    byte_key<&tcp::Options::tos, 0, 255>("tos", "DiffServ byte of what is sent"),
+    TcpKey{"tos", "N", "DiffServ byte of what is sent; its lowest two bits are ECN's", set_tos,
+           [](const Options& o) { return Json(o.connection.tos); }},
     TcpKey{"ports", "LO-HI", "ephemeral ports", set_ephemeral_ports,
            [](const Options& o) { return Json(fmt::format("{}-{}", o.shard.first_port, o.shard.last_port)); }},
     switch_key<&Config::syn_cookies>("syn_cookies", "keep nothing of a SYN while half of a backlog is half open"),
@@ -221,5 +235,23 @@ SetResult set_ephemeral_ports(Options& o, std::string_view text) {
 }
 
 std::span<const TcpKey> tcp_keys() { return kTcpKeys; }
+
+std::string TcpKey::show_text(const Options& options) const {
+  const Json shown = show(options);
+  if (shown.is_string()) return shown.get<std::string>();
+  if (shown.is_boolean()) return shown.get<bool>() ? "on" : "off";
+  return shown.dump();
+}
+
+std::vector<std::string> changed_tcp_settings(const Options& options) {
+  const Options defaults;
+  std::vector<std::string> changed;
+  for (const TcpKey& key : tcp_keys()) {
+    if (key.name == "msl") continue;  // time_wait says it
+    const std::string value = key.show_text(options);
+    if (value != key.show_text(defaults)) changed.push_back(fmt::format("tcp.{}={}", key.name, value));
+  }
+  return changed;
+}
 
 }  // namespace pollux::app

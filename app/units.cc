@@ -127,7 +127,7 @@ Expected<double, std::string> parse_percent(std::string_view text) {
 Expected<bool, std::string> parse_switch(std::string_view text) {
   if (text == "on" || text == "true" || text == "yes" || text == "1") return true;
   if (text == "off" || text == "false" || text == "no" || text == "0") return false;
-  return unexpected(fmt::format("`{}` is neither on nor off", text));
+  return unexpected(fmt::format("`{}` is neither on nor off (nor true, yes, 1; false, no, 0)", text));
 }
 
 std::string exact_duration(Duration d) {

@@ -91,6 +91,18 @@ TEST(CommandLine, HelpIsThereOnEveryLevelAndNamesEveryOption) {
   for (const TcpKey& key : tcp_keys()) EXPECT_NE(line_of("--help tcp").text.find(key.name), std::string::npos);
 }
 
+TEST(CommandLine, HelpOfATopicIsThatOfTheSubcommandOrOfTheKeys) {
+  for (const char* name :
+       {"demo", "load", "serve http", "stacktest sim", "timewait fill", "serve", "timewait", "stacktest"})
+    EXPECT_EQ(line_of("help " + std::string{name}).text, line_of(std::string{name} + " --help").text) << name;
+  EXPECT_EQ(line_of("--help congestion").text, line_of("--help tcp").text);
+  EXPECT_EQ(line_of("--help tcp.ecn").text, line_of("--help tcp").text);
+  EXPECT_NE(error_of("--help laod").find("`load`"), std::string::npos);
+  EXPECT_NE(error_of("--help congestoin").find("`congestion`"), std::string::npos);
+  EXPECT_NE(error_of("help serve htpp").find("`serve http`"), std::string::npos);
+  EXPECT_NE(error_of("help xyzzy"), "no error");
+}
+
 TEST(CommandLine, ServeAloneExplainsWhatAllServersHave) {
   const std::string text = line_of("serve --help").text;
   for (const char* server : {"serve http", "serve echo", "serve discard", "serve chargen"}) {
@@ -118,6 +130,7 @@ TEST(CommandLine, AMisspeltOptionIsAnErrorWithASuggestion) {
   EXPECT_NE(error_of("demo --duratoin 5s").find("`--duration`"), std::string::npos) << error_of("demo --duratoin 5s");
   EXPECT_NE(error_of("serve http --prot=ring").find("`--port`"), std::string::npos);
   EXPECT_NE(error_of("serve http --set tcp.time_wiat=1s").find("`tcp.time_wait`"), std::string::npos);
+  EXPECT_NE(error_of("serve http --set tcp.xyzzy=1s").find("pollux --help tcp"), std::string::npos);
   EXPECT_NE(error_of("serve http --impair lsos=1%").find("`loss`"), std::string::npos);
   EXPECT_NE(error_of("demo --xyzzy").find("--help"), std::string::npos);
 }

@@ -331,10 +331,11 @@ TEST(Toml, AMisspeltKeyIsAnErrorWithFileLineAndSuggestion) {
   ASSERT_FALSE(file);
   EXPECT_NE(file.error().find("a.toml:2"), std::string::npos) << file.error();
   EXPECT_NE(file.error().find("`checksum`"), std::string::npos) << file.error();
-  const auto tcp = read_toml("[tcp]\ntime_wiat = \"1s\"\n", "a.toml", Command::kHttp);
+  const auto tcp = read_toml("[tcp]\nmss = 536\ntime_wiat = \"1s\"\n", "a.toml", Command::kHttp);
   ASSERT_TRUE(tcp);
   const auto resolved = resolve(*tcp, {});
   ASSERT_FALSE(resolved);
+  EXPECT_EQ(resolved.error().substr(0, 10), "a.toml:3: ");
   EXPECT_NE(resolved.error().find("`tcp.time_wait`"), std::string::npos) << resolved.error();
 }
 
@@ -352,6 +353,16 @@ TEST(Toml, BrokenTomlIsAnErrorWithItsLine) {
   ASSERT_FALSE(file);
   EXPECT_NE(file.error().find("a.toml:2"), std::string::npos) << file.error();
   EXPECT_FALSE(read_toml_file("/nonexistent.toml", Command::kHttp));
+  const auto broken = [](const std::string& line) {
+    const auto refused = read_toml("[tcp]\nttl = 3\n" + line + "\n", "a.toml", Command::kHttp);
+    EXPECT_FALSE(refused) << line;
+    return refused ? std::string{} : refused.error();
+  };
+  for (const char* bare : {"congestion = cubic", "congestion = newreno", "time_wait = 10s", "ecn = on", "ecn = tru"}) {
+    EXPECT_EQ(broken(bare).substr(0, 10), "a.toml:3: ");
+    EXPECT_NE(broken(bare).find("quotes"), std::string::npos) << broken(bare);
+  }
+  for (const char* other : {"mss 536", "ttl = 4"}) EXPECT_EQ(broken(other).find("quotes"), std::string::npos) << other;
 }
 
 TEST(Options, TheDemoRunsOverAPairAndOverNothingElse) {
@@ -386,6 +397,83 @@ TEST(Options, EveryImpairmentImpairs) {
     EXPECT_TRUE(options_of({given("impair", one)}).impaired()) << one;
     EXPECT_TRUE(show_options(options_of({given("impair", one)}), Command::kHttp)["impair"].is_object()) << one;
   }
+}
+
+// The error of the command line with these settings of TCP.
+std::string tcp_error_of(const std::vector<std::string>& settings) {
+  std::vector<Setting> line;
+  for (const std::string& setting : settings) line.push_back(given("set", setting));
+  const auto resolved = resolve({}, line);
+  return resolved ? "no error" : resolved.error();
+}
+
+TEST(Options, SettingsOfTcpThatCannotGoTogetherAreAnErrorThatNamesBoth) {
+  const struct {
+    std::vector<std::string> settings;
+    std::vector<std::string> named;
+  } wrong[] = {
+      {{"tcp.congestion=dctcp", "tcp.ecn=off"}, {"tcp.ecn=off", "dctcp"}},
+      {{"tcp.rcvbuf=64Ki", "tcp.rcvbuf_max=32Ki"}, {"tcp.rcvbuf_max", "tcp.rcvbuf,", "65536", "32768"}},
+      {{"tcp.rcvbuf_max=4Mi", "tcp.window_scaling=off"}, {"tcp.rcvbuf_max", "tcp.window_scaling"}},
+      {{"tcp.rto_min=2s", "tcp.rto_max=1500ms"}, {"tcp.rto_min", "tcp.rto_max", "2s", "1500ms"}},
+      {{"tcp.mss=500", "tcp.base_mss=600"}, {"tcp.base_mss: 600", "tcp.mss, which is 500"}},
+      {{"tcp.time_wait=10s", "tcp.msl=4s"}, {"tcp.time_wait=10s", "tcp.msl=4s"}},
+  };
+  for (const auto& [settings, named] : wrong) {
+    const std::string error = tcp_error_of(settings);
+    for (const std::string& name : named) EXPECT_NE(error.find(name), std::string::npos) << error;
+    EXPECT_NE(tcp_error_of({settings.rbegin(), settings.rend()}), "no error") << settings[0];
+    EXPECT_EQ(error.find("--set: tcp."), 0u) << error;
+    for (const std::string& alone : settings) {
+      if (alone == "tcp.rcvbuf_max=32Ki") continue;  // rcvbuf is more by default
+      EXPECT_EQ(tcp_error_of({alone}), "no error");
+    }
+  }
+  EXPECT_EQ(tcp_error_of({"tcp.time_wait=10s", "tcp.msl=5s"}), "no error");
+  EXPECT_EQ(tcp_error_of({"tcp.mss=500"}), "no error") << "base_mss is more by default, which nobody asked for";
+}
+
+TEST(Options, OfSettingsThatCannotGoTogetherTheCommandLinesWins) {
+  const auto options = resolve({given("set", "tcp.time_wait=10s")}, {given("set", "tcp.msl=1s")});
+  ASSERT_TRUE(options) << options.error();
+  EXPECT_EQ(options->shard.tcp.msl, Duration{1s});
+  const auto dctcp = resolve({given("set", "tcp.ecn=off")}, {given("set", "tcp.congestion=dctcp")});
+  ASSERT_TRUE(dctcp) << dctcp.error();
+  EXPECT_FALSE(resolve({given("set", "tcp.congestion=dctcp")}, {given("set", "tcp.ecn=off")}));
+}
+
+TEST(Options, WhatAResultShowsOfTcpIsTakenAsAFile) {  // all keys, those too that nobody gave
+  for (const char* setting : {"tcp.mss=500", "tcp.congestion=dctcp", "tcp.time_wait=10s", "tcp.rto_min=50ms"}) {
+    const auto shown = show_options(options_of({given("set", setting)}), Command::kEcho)["tcp"];
+    std::string text = "[tcp]\n";
+    for (const auto& [key, value] : shown.items()) text += key + " = " + value.dump() + "\n";
+    const auto file = read_toml(text, "a.toml", Command::kEcho);
+    ASSERT_TRUE(file) << file.error();
+    const auto again = resolve(*file, {});
+    ASSERT_TRUE(again) << again.error();
+    EXPECT_EQ(show_options(*again, Command::kEcho)["tcp"], shown);
+  }
+}
+
+TEST(Options, DctcpShowsTheEcnThatItHas) {
+  const auto shown = show_options(options_of({given("set", "tcp.congestion=dctcp")}), Command::kDemo);
+  EXPECT_EQ(shown["tcp"]["ecn"], true);
+}
+
+TEST(Options, TheTosOfAPacketIsWithoutTheBitsOfEcn) {  // RFC 3168, 5
+  EXPECT_EQ(tcp_error_of({"tcp.tos=184"}), "no error");
+  for (const char* tos : {"tcp.tos=1", "tcp.tos=2", "tcp.tos=187"})
+    EXPECT_NE(tcp_error_of({tos}).find("tcp.ecn"), std::string::npos) << tos;
+}
+
+TEST(Options, WhatOfTcpIsNotAsByDefaultIsNamed) {
+  EXPECT_TRUE(changed_tcp_settings(Options{}).empty());
+  const auto options = options_of({given("set", "tcp.congestion=dctcp"), given("set", "tcp.mss=536")});
+  EXPECT_EQ(changed_tcp_settings(options),
+            (std::vector<std::string>{"tcp.congestion=dctcp", "tcp.ecn=on", "tcp.mss=536"}));
+  std::vector<Setting> again;
+  for (const std::string& setting : changed_tcp_settings(options)) again.push_back(given("set", setting));
+  EXPECT_EQ(changed_tcp_settings(options_of(again)), changed_tcp_settings(options));
 }
 
 TEST(Options, KeepaliveIsASwitchOrAnIdleTime) {

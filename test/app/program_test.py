@@ -346,6 +346,26 @@ class Demo(unittest.TestCase):
             self.assertEqual(direction["sent"]["dropped"], 0)
         self.assertEqual(impairment["received"]["dropped"], sum(d["received"]["dropped"] for d in impairment["groups"].values()))
 
+    def test_marks_lower_cwnd_and_lose_nothing(self):  # RFC 3168
+        for congestion in ("cubic", "dctcp"):
+            with self.subTest(congestion=congestion):
+                result, report = self.demo("--impair", "mark=10%,seed=7", "--body", "200k", "--set", "tcp.ecn=on", "--set", f"tcp.congestion={congestion}")
+                self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+                tcp = report["tcp"]
+                self.assertEqual(tcp["ecn_opened"], tcp["opened"])
+                self.assertGreater(tcp["ecn_reductions"], 0)
+                marked = report["impairment"]["received"]["marked"]
+                self.assertGreater(marked, 0)
+                self.assertLessEqual(tcp["ce_marks_received"], marked)
+                self.assertGreater(tcp["ce_marks_received"], marked / 2)  # a reset at the end takes some along
+                self.assertIn("tcp.ecn=on", result.stdout)
+
+    def test_fast_open_is_used_where_it_is_on(self):  # RFC 7413
+        _, report = self.demo("--set", "tcp.fastopen=on")
+        self.assertEqual(report["verdict"]["state"], "VALID", report["verdict"])
+        self.assertGreater(report["tcp"]["fast_open_passive"], 0)
+        self.assertEqual(report["tcp"]["fast_open_passive"], report["tcp"]["fast_open_active"])
+
     def test_a_seed_is_shown_only_where_it_was_used(self):
         for words, seed, impair in ((("--seed", "9"), 9, None), ((), None, None), (("--seed", "9", "--impair", "jitter=1us"), 9, 9),
                                     (("--seed", "9", "--impair", "jitter=1us,seed=8"), 9, 8)):

@@ -46,6 +46,17 @@ Result result_of() {
   return r;
 }
 
+TEST(Result, NamesWhatOfTcpWasNotAsByDefault) {
+  Result r = result_of();
+  EXPECT_EQ(summary(to_json(r)).find("\nset "), std::string::npos);
+  r.tcp_settings = {"tcp.congestion=newreno", "tcp.ecn=on"};
+  EXPECT_NE(summary(to_json(r)).find("\nset         tcp.congestion=newreno  tcp.ecn=on\n"), std::string::npos)
+      << summary(to_json(r));
+  auto of_an_older_version = to_json(r);
+  of_an_older_version["meta"].erase("set");
+  EXPECT_EQ(summary(of_an_older_version).find("\nset "), std::string::npos);
+}
+
 TEST(Result, HasEverySectionOfTheSchema) {
   const auto json = to_json(result_of());
   EXPECT_EQ(json["schema"], "pollux.result/1");
