@@ -1,5 +1,6 @@
 #include "demo.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -48,10 +49,11 @@ class Demo {
     announce();
     const auto begin = std::chrono::steady_clock::now();
     const bool whole = session_.run(signals_, *options_.duration, client_name_, [this] { return read(); });
-    stop_clients();
+    const auto end = std::chrono::steady_clock::now() + drain_limit();
+    stop_clients(end);
     const Duration duration = std::chrono::steady_clock::now() - begin;
     const Session::Tick last = read();
-    const bool drained = engine_->stop(drain_limit());
+    const bool drained = engine_->stop(std::max<Duration>(end - std::chrono::steady_clock::now(), kDrain));
     Result result = finish(last, duration, drained);
     if (!whole) result.verdict.degrade("interrupted");
     if (auto ok = session_.write(result); !ok) return fail(kRunTimeError, ok.error());
@@ -141,10 +143,16 @@ class Demo {
   Duration drain_limit() const { return options_.impaired() ? kDrainImpaired : kDrain; }
 
   // No new connections; those that are open run to their end, which takes microseconds.
-  void stop_clients() {
+  void stop_clients(std::chrono::steady_clock::time_point end) {
+    constexpr auto kSoon = std::chrono::milliseconds{500};
     clients_->first([](ShardCore&, CoreClients& clients, Instant now) { clients.stop(now); });
-    const auto end = std::chrono::steady_clock::now() + drain_limit();
+    bool told = options_.quiet;
     while (open() > 0 && signals_.stops() < 2 && std::chrono::steady_clock::now() < end) {
+      if (!told && end - std::chrono::steady_clock::now() < drain_limit() - kSoon) {
+        say(stderr, "{} connections are open still; waiting for their end for {} at most\n", open(),
+            exact_duration(drain_limit()));
+        told = true;
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
   }

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -146,12 +148,15 @@ SetResult set_tcp(Options& o, std::string_view text) {
 SetResult set_impairment(Options& o, std::string_view text) {
   constexpr std::array<std::string_view, 9> kKeys{"loss", "duplicate", "reorder", "reorder_delay", "corrupt",
                                                   "mark", "delay",     "jitter",  "seed"};
+  std::vector<std::string_view> given;
   for (const std::string_view part : split(text, ',')) {
     const std::size_t equals = part.find('=');
     const std::string_view key = part.substr(0, equals);
     if (equals == std::string_view::npos)
       return unexpected(fmt::format("`{}` is not KEY=VALUE, such as loss=0.01", part));
     const std::string_view value = part.substr(equals + 1);
+    if (std::count(given.begin(), given.end(), key) > 0) return unexpected(fmt::format("{} is given twice", key));
+    given.push_back(key);
     Impairment& i = o.impairment;
     SetResult ok;
     if (key == "loss")
@@ -173,7 +178,8 @@ SetResult set_impairment(Options& o, std::string_view text) {
     else if (key == "seed")
       ok = put(parse_count(value), o.impairment_seed.emplace());
     else
-      return unexpected(fmt::format("there is no impairment `{}`{}", key, did_you_mean(key, kKeys)));
+      return unexpected(fmt::format("there is no impairment `{}`{}; there are {}", key, did_you_mean(key, kKeys),
+                                    fmt::join(kKeys, ", ")));
     if (!ok) return unexpected(fmt::format("{}: {}", key, ok.error()));
   }
   return {};
@@ -358,6 +364,26 @@ constexpr std::array kOptions{
                [](const Options& o) { return o.max_regress ? Json(*o.max_regress) : Json(nullptr); }},
 };
 
+bool is_instead_of(const Setting& one, const Setting& other) {
+  const auto names = split(one.option->instead_of, ',');
+  return std::find(names.begin(), names.end(), other.option->name) != names.end();
+}
+bool exclude(const Setting& one, const Setting& other) {
+  return is_instead_of(one, other) || is_instead_of(other, one);
+}
+
+// What says nothing beside another that the same file, or the same command line, gives.
+SetResult check_exclusions(const std::vector<Setting>& settings) {
+  for (const Setting& one : settings) {
+    for (const Setting& other : settings) {
+      if (!is_instead_of(one, other)) continue;
+      return unexpected(fmt::format("{} and {}: the one stands instead of the other; leave out one of the two",
+                                    one.origin, other.origin));
+    }
+  }
+  return {};
+}
+
 SetResult apply(Options& options, const Setting& setting) {
   auto ok = setting.option->set(options, setting.value);
   return ok ? ok : unexpected(fmt::format("{}: {}", setting.origin, ok.error()));
@@ -393,6 +419,8 @@ Expected<LocalAddresses, std::string> parse_address_range(std::string_view text)
   return LocalAddresses{*prefix, static_cast<std::uint32_t>(count)};
 }
 
+bool Options::ecn() const { return shard.tcp.ecn || shard.tcp.congestion == tcp::CongestionControl::kDctcp; }
+
 std::uint32_t Options::stack_cores() const {
   if (workers != 0) return workers;
   const auto all = static_cast<std::uint32_t>(cores.size());
@@ -420,7 +448,7 @@ Expected<Options, std::string> resolve(const std::vector<Setting>& file, const s
   Options options;
   for (const Setting& setting : file) {
     const bool replaced = std::any_of(line.begin(), line.end(), [&](const Setting& other) {
-      return other.option == setting.option && setting.option->name != "set";
+      return (other.option == setting.option && setting.option->name != "set") || exclude(setting, other);
     });
     if (replaced) continue;
     if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
@@ -429,9 +457,13 @@ Expected<Options, std::string> resolve(const std::vector<Setting>& file, const s
     if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
   }
   for (const auto* settings : {&file, &line}) {
-    if (auto ok = check_tcp_names(*settings); !ok) return unexpected(ok.error());
+    if (auto ok = check_exclusions(*settings); !ok) return unexpected(ok.error());
   }
   if (auto ok = check_tcp(options, file, line); !ok) return unexpected(ok.error());
+  if (options.impairment.mark > 0 && !options.ecn())
+    return unexpected(
+        std::string{"--impair mark: nothing that is ECN-capable comes without tcp.ecn; give --set tcp.ecn=on"});
+  options.tcp_settings = changed_tcp_settings(options);
   return options;
 }
 

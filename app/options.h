@@ -126,8 +126,11 @@ struct Options {
 
   LoadSettings load;
   bool ports_given = false;  // the ephemeral ones
+  std::optional<bool> reuse_time_wait_given;
+  std::vector<std::string> tcp_settings;  // "tcp.mss=536": those of the user's that are not the defaults
   TimeWaitOptions time_wait;
 
+  bool ecn() const;  // whether connections ask for it; DCTCP always does
   // Stack cores of a server.
   std::uint32_t stack_cores() const;
   bool impaired() const {
@@ -153,8 +156,9 @@ struct OptionSpec {
   bool repeatable = false;
   SetResult (*set)(Options&, std::string_view) = nullptr;
   nlohmann::json (*show)(const Options&) = nullptr;
-  std::string_view implied = {};  // what it means without a value; empty: it needs one
-  bool stands_alone = false;      // its values may be given without its name
+  std::string_view implied = {};     // what it means without a value; empty: it needs one
+  bool stands_alone = false;         // its values may be given without its name
+  std::string_view instead_of = {};  // "rate,ramp": names of those that say nothing beside it
 
   bool is_for(Command command) const { return (commands & static_cast<unsigned>(command)) != 0; }
   std::string key() const;
@@ -184,9 +188,7 @@ struct Setting {
   std::string origin;  // "--port", "tap.toml:3: port"
 };
 
-// Two names of one thing that are given two values, by the file or by the command line.
-SetResult check_tcp_names(const std::vector<Setting>& settings);
-// Values of TCP's keys that cannot go together; `options`: what `file` and `line` make of them.
+// Settings of TCP that cannot go together; `options`: what `file` and `line` make of them.
 SetResult check_tcp(const Options& options, const std::vector<Setting>& file, const std::vector<Setting>& line);
 
 // The settings of a TOML text; `path` is for messages.

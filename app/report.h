@@ -68,7 +68,7 @@ struct Result {
   std::string started;                // wall clock, ISO 8601
   Duration duration{0};
   nlohmann::json config;
-  std::vector<std::string> tcp_settings;  // that are not the defaults: "tcp.ecn=on"
+  std::vector<std::string> tcp_settings;  // the user's that are not the defaults: "tcp.ecn=on"
   Verdict verdict;
   ServiceCounters service;  // of the side that the run is about
   std::uint64_t open_at_end = 0;

@@ -23,7 +23,7 @@ std::string duration(const Json& section, std::string_view key) {
   return show_duration(Duration{section.at(key).get<Duration::rep>()});
 }
 
-// What of TCP was not as it is by default. Results of older versions do not say.
+// What of TCP was set otherwise than by default. Results of older versions do not say.
 std::string settings_line(const Json& meta) {
   std::string text;
   if (const auto set = meta.find("set"); set != meta.end()) {

@@ -148,7 +148,7 @@ Result Session::result(const std::string& group, Tick last, Duration duration) c
   r.started = started_;
   r.duration = duration;
   r.config = show_options(options_, command_);
-  r.tcp_settings = changed_tcp_settings(options_);
+  r.tcp_settings = options_.tcp_settings;
   r.impairment_seed = impairment_seed_;
   if (impairment_seed_) r.config["impair"]["seed"] = *impairment_seed_;
   r.service = last.service;

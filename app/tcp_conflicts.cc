@@ -1,6 +1,7 @@
 // What settings of TCP cannot go together. Each is in range by itself; together one of them would do nothing, or be
 // another than the user was told.
 
+#include "base/assert.h"
 #include "option_values.h"
 #include "options.h"
 #include "units.h"
@@ -8,70 +9,103 @@
 namespace pollux::app {
 namespace {
 
-// "mss": the last setting of tcp.mss, and its value.
+// The last setting of a key, and its value.
 struct Given {
   const Setting* setting = nullptr;
   std::string_view value;
 
   explicit operator bool() const { return setting != nullptr; }
-  SetResult wrong(const std::string& why) const { return unexpected(fmt::format("{}: {}", setting->origin, why)); }
 };
 Given last_of(std::string_view key, const std::vector<Setting>& settings) {
   Given given;
   for (const Setting& setting : settings) {
     if (setting.option->name != "set") continue;
-    const std::string_view text{setting.value};
+    const std::string_view text = std::string_view{setting.value}.substr(4);  // behind "tcp."
     const std::size_t equals = text.find('=');
     if (text.substr(0, equals) == key) given = {&setting, text.substr(equals + 1)};
   }
   return given;
 }
 
+class Conflicts {
+ public:
+  Conflicts(const std::vector<Setting>& file, const std::vector<Setting>& line) : file_{file}, line_{line} {}
+
+  // The setting that holds: the command line's, else the file's.
+  Given given(std::string_view key) const {
+    const Given of_line = last_of(key, line_);
+    return of_line ? of_line : last_of(key, file_);
+  }
+  bool on_line(std::string_view key) const { return static_cast<bool>(last_of(key, line_)); }
+
+  // Of two keys one at least is given, for the defaults go together. The error tells where; of both, if both are.
+  SetResult wrong(std::string_view one, std::string_view other, const std::string& why) const {
+    const Given first = given(one);
+    const Given second = given(other);
+    ASSERT(first || second);
+    const std::string& place = (first ? first : second).setting->origin;
+    const bool elsewhere = first && second && second.setting->origin != place;
+    return unexpected(fmt::format("{}{}{}: {}", place, elsewhere ? " and " : "",
+                                  elsewhere ? std::string_view{second.setting->origin} : std::string_view{}, why));
+  }
+
+  // `low` is above `high`, which may not be.
+  SetResult wrong_order(std::string_view low, const std::string& low_value, std::string_view high,
+                        const std::string& high_value) const {
+    if (given(low) && !given(high)) {
+      return wrong(low, high,
+                   fmt::format("tcp.{0}: {1} is more than tcp.{2}, which is {3}; give tcp.{2}={1} too", low, low_value,
+                               high, high_value));
+    }
+    std::string why = fmt::format("tcp.{}: {} is less than tcp.{}, which is {}", high, high_value, low, low_value);
+    if (!given(low)) why += fmt::format("; give tcp.{}={} too", low, high_value);
+    return wrong(high, low, why);
+  }
+
+ private:
+  const std::vector<Setting>& file_;
+  const std::vector<Setting>& line_;
+};
+
+constexpr std::uint32_t kUnscaled = 65535;  // RFC 9293, 3.1: the window field
+
 }  // namespace
 
-SetResult check_tcp_names(const std::vector<Setting>& settings) {
-  const Given time_wait = last_of("tcp.time_wait", settings);
-  const Given msl = last_of("tcp.msl", settings);
-  if (!time_wait || !msl || *parse_duration(time_wait.value) == 2 * *parse_duration(msl.value)) return {};
-  return msl.wrong(fmt::format("tcp.msl={} and tcp.time_wait={}, which is to be twice that; give one of the two",
-                               msl.value, time_wait.value));
-}
-
 SetResult check_tcp(const Options& o, const std::vector<Setting>& file, const std::vector<Setting>& line) {
+  const Conflicts conflicts{file, line};
   const tcp::Config& c = o.shard.tcp;
-  // The setting to blame for a pair: what the command line says, else the file.
-  const auto blame = [&](std::string_view one, std::string_view other) {
-    for (const auto* settings : {&line, &file}) {
-      for (const std::string_view key : {one, other}) {
-        if (const Given given = last_of(key, *settings)) return given;
-      }
-    }
-    unreachable();  // the defaults go together
-  };
-  const Given ecn = last_of("tcp.ecn", line) ? last_of("tcp.ecn", line) : last_of("tcp.ecn", file);
-  const bool ecn_yields = !last_of("tcp.ecn", line) && last_of("tcp.congestion", line);  // the command line wins
-  if (c.congestion == tcp::CongestionControl::kDctcp && !c.ecn && ecn && !ecn_yields)
-    return ecn.wrong("tcp.ecn=off: tcp.congestion=dctcp cannot do without ECN (RFC 8257); leave out one of the two");
+  const tcp::Config defaults;
+  for (const auto* settings : {&file, &line}) {
+    const Given time_wait = last_of("time_wait", *settings);
+    const Given msl = last_of("msl", *settings);
+    if (!time_wait || !msl || *parse_duration(time_wait.value) == 2 * *parse_duration(msl.value)) continue;
+    return conflicts.wrong(
+        "time_wait", "msl",
+        fmt::format("tcp.time_wait={} is not twice tcp.msl={}; leave out one of the two", time_wait.value, msl.value));
+  }
+  const bool line_wins = conflicts.on_line("congestion") && !conflicts.on_line("ecn");
+  if (c.congestion == tcp::CongestionControl::kDctcp && !c.ecn && conflicts.given("ecn") && !line_wins) {
+    return conflicts.wrong(
+        "ecn", "congestion",
+        "tcp.ecn=off: tcp.congestion=dctcp cannot do without ECN (RFC 8257); leave out one of the two");
+  }
   if (c.receive_buffer_max != 0 && c.receive_buffer_max < c.receive_buffer) {
-    return blame("tcp.rcvbuf_max", "tcp.rcvbuf")
-        .wrong(fmt::format("tcp.rcvbuf_max: {0} is less than tcp.rcvbuf, which is {1}; give tcp.rcvbuf={0} too",
-                           c.receive_buffer_max, c.receive_buffer));
+    return conflicts.wrong_order("rcvbuf", fmt::format("{}", c.receive_buffer), "rcvbuf_max",
+                                 fmt::format("{}", c.receive_buffer_max));
   }
-  if (c.receive_buffer_max != 0 && !c.window_scaling) {
-    return blame("tcp.rcvbuf_max", "tcp.window_scaling")
-        .wrong("tcp.rcvbuf_max: with tcp.window_scaling=off no window grows; leave out one of the two");
+  // What there is by default yields to the other.
+  const bool large = c.receive_buffer > kUnscaled && c.receive_buffer != defaults.receive_buffer;
+  if (!c.window_scaling && (large || c.receive_buffer_max != 0)) {
+    const std::string_view key = c.receive_buffer_max != 0 ? "rcvbuf_max" : "rcvbuf";
+    return conflicts.wrong(key, "window_scaling",
+                           fmt::format("tcp.{}: with tcp.window_scaling=off no window is above {} bytes; leave out one "
+                                       "of the two",
+                                       key, kUnscaled));
   }
-  if (c.rto_max < c.rto_min) {
-    return blame("tcp.rto_max", "tcp.rto_min")
-        .wrong(fmt::format("tcp.rto_max: {0} is less than tcp.rto_min, which is {1}; give tcp.rto_min={0} too",
-                           exact_duration(c.rto_max), exact_duration(c.rto_min)));
-  }
-  // What there is by default yields to a smaller mss.
-  if (c.mss != 0 && c.mss < c.base_mss && c.base_mss != tcp::Config{}.base_mss) {
-    return blame("tcp.base_mss", "tcp.mss")
-        .wrong(fmt::format("tcp.base_mss: {} is more than tcp.mss, which is {}; leave out tcp.base_mss", c.base_mss,
-                           c.mss));
-  }
+  if (c.rto_max < c.rto_min)
+    return conflicts.wrong_order("rto_min", exact_duration(c.rto_min), "rto_max", exact_duration(c.rto_max));
+  if (c.mss != 0 && c.mss < c.base_mss && c.base_mss != defaults.base_mss)
+    return conflicts.wrong_order("base_mss", fmt::format("{}", c.base_mss), "mss", fmt::format("{}", c.mss));
   return {};
 }
 

@@ -147,9 +147,7 @@ constexpr std::array kTcpKeys{
         [](const Options& o) { return Json(word_of(o.shard.tcp.congestion, kCongestionControls)); }},
     TcpKey{"ecn", "on|off", "RFC 3168 explicit congestion notification; dctcp has it always",
            [](Options& o, std::string_view text) { return put(parse_switch(text), o.shard.tcp.ecn); },
-           [](const Options& o) {
-             return Json(o.shard.tcp.ecn || o.shard.tcp.congestion == tcp::CongestionControl::kDctcp);
-           }},
+           [](const Options& o) { return Json(o.ecn()); }},
     TcpKey{"fastopen", "on|off", "text in the SYN where there is a cookie (RFC 7413): for requests that may come twice",
            [](Options& o, std::string_view text) {
              auto ok = put(parse_switch(text), o.connection.fast_open);
@@ -211,7 +209,11 @@ constexpr std::array kTcpKeys{
            [](Options& o, std::string_view text) { return put_choice(text, kFullPolicies, o.shard.time_wait_full); },
            [](const Options& o) { return Json(word_of(o.shard.time_wait_full, kFullPolicies)); }},
     TcpKey{"reuse_time_wait", "on|off", "open over TIME-WAIT where timestamps allow it (RFC 6191)",
-           [](Options& o, std::string_view text) { return put(parse_switch(text), o.shard.reuse_time_wait); },
+           [](Options& o, std::string_view text) {
+             auto ok = put(parse_switch(text), o.shard.reuse_time_wait);
+             o.reuse_time_wait_given = o.shard.reuse_time_wait;
+             return ok;
+           },
            [](const Options& o) { return Json(o.shard.reuse_time_wait); }},
     limit_key<&ShardConfig::max_destinations, 1, 65536>("max_destinations", "remote address and port pairs to open to"),
     limit_key<&ShardConfig::resets_per_second, 0, 1'000'000'000>("resets_per_second",

@@ -267,8 +267,7 @@ class Load {
   }
 
   // What is under way runs to its end; what is held stays.
-  bool drain() {
-    const auto end = SteadyClock::now() + (options_.impaired() ? kDrainImpaired : kDrain);
+  bool drain(SteadyClock::time_point end) {
     for (LoadCounts now = clients_->counts(); now.open > now.held; now = clients_->counts()) {
       if (SteadyClock::now() >= end || signals_.stops() > 1) return false;
       // No core tells that its last connection has ended, and after a ^C the signals have nothing to wait for.
@@ -286,9 +285,11 @@ class Load {
 
   int finish(Ending ending, const runtime::EngineSnapshot& before, Duration duration) {
     const runtime::EngineSnapshot after = engine_->snapshot();
-    drain();
+    const bool answered = unanswered_.empty();  // else there is nothing to wait for
+    const auto drained_by = SteadyClock::now() + (options_.impaired() && answered ? kDrainImpaired : kDrain);
+    drain(drained_by);
     Session::Tick last = read();
-    engine_->stop(options_.impaired() ? kDrainImpaired : kDrain);
+    engine_->stop(std::max<Duration>(drained_by - SteadyClock::now(), kDrain));
     runtime::EngineSnapshot end = engine_->snapshot();
     end.take_gauges(last.engine);
     Result result = session_.result(group_name_, last, duration);

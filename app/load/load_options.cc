@@ -152,6 +152,12 @@ template <auto kMember>
 Json show_load_duration(const Options& o) {
   return Json(exact_duration(o.load.*kMember));
 }
+// What is of the open loop without stages.
+template <auto kShow>
+Json show_pace(const Options& o) {
+  return o.load.closed > 0 || !o.load.stages.empty() ? Json(nullptr) : kShow(o);
+}
+Json show_arrivals(const Options& o) { return Json(word_of(o.load.arrivals, kArrivals)); }
 template <auto kMember, std::uint64_t kLow, std::uint64_t kHigh>
 SetResult set_load_count(Options& o, std::string_view text) {
   return put_within(parse_count(text), kLow, kHigh, o.load.*kMember);
@@ -175,13 +181,13 @@ constexpr std::array kLoadRows{
         "", true},
     OptionSpec{"rate", 'r', "RATE", "connections to open in a second, whatever the target does: the open loop", kLoad,
                false, [](Options& o, std::string_view text) { return put(parse_rate(text), o.load.rate); },
-               show_load<&LoadSettings::rate>},
+               show_pace<show_load<&LoadSettings::rate>>},
     OptionSpec{"arrivals", 0, "constant|poisson", "equal distances, or each connection independent of the others",
                kLoad, false,
                [](Options& o, std::string_view text) { return put_choice(text, kArrivals, o.load.arrivals); },
-               [](const Options& o) { return Json(word_of(o.load.arrivals, kArrivals)); }},
+               show_pace<show_arrivals>},
     OptionSpec{"ramp", 0, "TIME", "the rate grows from 0 during this time, the first of --duration", kLoad, false,
-               set_load_duration<&LoadSettings::ramp>, show_load_duration<&LoadSettings::ramp>},
+               set_load_duration<&LoadSettings::ramp>, show_pace<show_load_duration<&LoadSettings::ramp>>},
     OptionSpec{"warmup", 0, "TIME", "latencies of this first part of the run are left out, and how late it began too",
                kLoad, false, set_load_duration<&LoadSettings::warmup>, show_load_duration<&LoadSettings::warmup>},
     OptionSpec{"stage", 0, "KEY=VALUE,...",
@@ -192,9 +198,12 @@ constexpr std::array kLoadRows{
                  Json shown = Json::array();
                  for (const Stage& stage : o.load.stages) shown.push_back(show_stage(stage));
                  return shown;
-               }},
+               },
+               "", false, "rate,arrivals,ramp"},
     OptionSpec{"closed", 0, "N", "the closed loop: N clients, each opens its next connection when the last is over",
-               kLoad, false, set_load_count<&LoadSettings::closed, 1, 1u << 24>, show_load<&LoadSettings::closed>},
+               kLoad, false, set_load_count<&LoadSettings::closed, 1, 1u << 24>,
+               [](const Options& o) { return o.load.closed == 0 ? Json(nullptr) : Json(o.load.closed); }, "", false,
+               "rate,arrivals,ramp,stage"},
     OptionSpec{"connections", 'n', "N", "opened before the clock starts, and held open meanwhile", kLoad, false,
                set_load_count<&LoadSettings::connections, 0, 1u << 28>, show_load<&LoadSettings::connections>},
     OptionSpec{"requests-per-connection", 0, "N", "one after the other; http and echo", kLoad, false,

@@ -57,7 +57,6 @@ Done check_warmup(const Options& o) {
 
 Done check_pace(Options& o) {
   LoadSettings& l = o.load;
-  if (l.closed > 0 && !l.stages.empty()) return unexpected(std::string{"--closed has no rate, so it has no --stage"});
   if (l.stages.empty()) {
     if (!o.duration) o.duration = kDuration;
     if (l.ramp > *o.duration) return unexpected(std::string{"--ramp is longer than --duration"});
@@ -143,6 +142,19 @@ void fill_in_sizes(Options& o) {
   o.shard.reuse_time_wait = o.load.on_exhaust == OnExhaust::kReuse;
 }
 
+Done check_reuse(const Options& o) {
+  const bool reuse = o.load.on_exhaust == OnExhaust::kReuse;
+  if (o.reuse_time_wait_given.value_or(reuse) != reuse) {
+    return unexpected(
+        fmt::format("tcp.reuse_time_wait={}: load reuses what is in TIME-WAIT with --on-exhaust reuse, and "
+                    "only then; leave the key out",
+                    *o.reuse_time_wait_given ? "on" : "off"));
+  }
+  if (reuse && !o.shard.tcp.timestamps)
+    return unexpected(std::string{"--on-exhaust reuse: RFC 6191 needs timestamps; leave out tcp.timestamps=off"});
+  return {};
+}
+
 }  // namespace
 
 Expected<Options, std::string> resolved_for_load(Options o) {
@@ -165,6 +177,7 @@ Expected<Options, std::string> resolved_for_load(Options o) {
   if (auto ok = check_request(o); !ok) return unexpected(ok.error());
   if (auto ok = check_pace(o); !ok) return unexpected(ok.error());
   if (auto ok = check_targets(o); !ok) return unexpected(ok.error());
+  if (auto ok = check_reuse(o); !ok) return unexpected(ok.error());
   fill_in_cores(o);
   fill_in_sizes(o);
   return o;

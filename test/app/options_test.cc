@@ -394,8 +394,9 @@ TEST(Options, EveryImpairmentImpairs) {
   EXPECT_FALSE(options_of({given("impair", "seed=7,reorder_delay=2ms")}).impaired());
   for (const char* one :
        {"loss=1%", "duplicate=1%", "reorder=1%", "corrupt=1%", "mark=1%", "delay=1ms", "jitter=1ms"}) {
-    EXPECT_TRUE(options_of({given("impair", one)}).impaired()) << one;
-    EXPECT_TRUE(show_options(options_of({given("impair", one)}), Command::kHttp)["impair"].is_object()) << one;
+    const Options impaired = options_of({given("impair", one), given("set", "tcp.ecn=on")});
+    EXPECT_TRUE(impaired.impaired()) << one;
+    EXPECT_TRUE(show_options(impaired, Command::kHttp)["impair"].is_object()) << one;
   }
 }
 
@@ -415,8 +416,9 @@ TEST(Options, SettingsOfTcpThatCannotGoTogetherAreAnErrorThatNamesBoth) {
       {{"tcp.congestion=dctcp", "tcp.ecn=off"}, {"tcp.ecn=off", "dctcp"}},
       {{"tcp.rcvbuf=64Ki", "tcp.rcvbuf_max=32Ki"}, {"tcp.rcvbuf_max", "tcp.rcvbuf,", "65536", "32768"}},
       {{"tcp.rcvbuf_max=4Mi", "tcp.window_scaling=off"}, {"tcp.rcvbuf_max", "tcp.window_scaling"}},
+      {{"tcp.rcvbuf=1Mi", "tcp.window_scaling=off"}, {"tcp.rcvbuf", "tcp.window_scaling"}},
       {{"tcp.rto_min=2s", "tcp.rto_max=1500ms"}, {"tcp.rto_min", "tcp.rto_max", "2s", "1500ms"}},
-      {{"tcp.mss=500", "tcp.base_mss=600"}, {"tcp.base_mss: 600", "tcp.mss, which is 500"}},
+      {{"tcp.mss=500", "tcp.base_mss=600"}, {"tcp.mss: 500", "tcp.base_mss, which is 600"}},
       {{"tcp.time_wait=10s", "tcp.msl=4s"}, {"tcp.time_wait=10s", "tcp.msl=4s"}},
   };
   for (const auto& [settings, named] : wrong) {
@@ -429,6 +431,9 @@ TEST(Options, SettingsOfTcpThatCannotGoTogetherAreAnErrorThatNamesBoth) {
       EXPECT_EQ(tcp_error_of({alone}), "no error");
     }
   }
+  EXPECT_NE(tcp_error_of({"tcp.rto_min=61s"}).find("give tcp.rto_max=61s too"), std::string::npos);
+  EXPECT_NE(tcp_error_of({"tcp.rto_max=100ms"}).find("give tcp.rto_min=100ms too"), std::string::npos);
+  EXPECT_EQ(tcp_error_of({"tcp.window_scaling=off"}), "no error") << "what there is by default yields";
   EXPECT_EQ(tcp_error_of({"tcp.time_wait=10s", "tcp.msl=5s"}), "no error");
   EXPECT_EQ(tcp_error_of({"tcp.mss=500"}), "no error") << "base_mss is more by default, which nobody asked for";
 }
@@ -439,7 +444,38 @@ TEST(Options, OfSettingsThatCannotGoTogetherTheCommandLinesWins) {
   EXPECT_EQ(options->shard.tcp.msl, Duration{1s});
   const auto dctcp = resolve({given("set", "tcp.ecn=off")}, {given("set", "tcp.congestion=dctcp")});
   ASSERT_TRUE(dctcp) << dctcp.error();
-  EXPECT_FALSE(resolve({given("set", "tcp.congestion=dctcp")}, {given("set", "tcp.ecn=off")}));
+  const auto file = read_toml("[tcp]\ncongestion = \"dctcp\"\n", "a.toml", Command::kDemo);
+  ASSERT_TRUE(file) << file.error();
+  const auto refused = resolve(*file, {given("set", "tcp.ecn=off")});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().find("--set and a.toml:2: "), 0u) << refused.error();
+}
+
+TEST(Options, WhatStandsInsteadOfAnotherIsNotGivenWithIt) {
+  for (const char* other : {"rate", "ramp", "arrivals", "stage"}) {
+    const auto refused = resolve({}, {given("closed", "5"), given(other, kValues.at(other))});
+    ASSERT_FALSE(refused) << other;
+    EXPECT_NE(refused.error().find("--closed and --" + std::string{other}), std::string::npos) << refused.error();
+  }
+  EXPECT_FALSE(resolve({}, {given("rate", "7"), given("stage", kValues.at("stage"))}));
+  const auto open_loop = resolve({given("closed", "5")}, {given("rate", "7")});  // the command line wins
+  ASSERT_TRUE(open_loop);
+  EXPECT_EQ(open_loop->load.closed, 0u);
+  const auto closed_loop = resolve({given("stage", kValues.at("stage"))}, {given("closed", "5")});
+  ASSERT_TRUE(closed_loop);
+  EXPECT_TRUE(closed_loop->load.stages.empty());
+  EXPECT_EQ(show_options(*closed_loop, Command::kLoad)["rate"], nullptr);
+}
+
+TEST(Options, MarksNeedConnectionsThatAskForEcn) {
+  EXPECT_NE(error_of("impair", "mark=1%").find("tcp.ecn=on"), std::string::npos);
+  for (const char* setting : {"tcp.ecn=on", "tcp.congestion=dctcp"})
+    EXPECT_TRUE(resolve({}, {given("impair", "mark=1%"), given("set", setting)})) << setting;
+}
+
+TEST(Options, AnImpairmentIsGivenOnceAndIsOneThatThereIs) {
+  EXPECT_NE(error_of("impair", "loss=1%,loss=2%").find("loss is given twice"), std::string::npos);
+  EXPECT_NE(error_of("impair", "bogus=1").find("reorder_delay"), std::string::npos) << "all are named";
 }
 
 TEST(Options, WhatAResultShowsOfTcpIsTakenAsAFile) {  // all keys, those too that nobody gave
