@@ -368,11 +368,18 @@ bool is_instead_of(const Setting& one, const Setting& other) {
   const auto names = split(one.option->instead_of, ',');
   return std::find(names.begin(), names.end(), other.option->name) != names.end();
 }
-bool exclude(const Setting& one, const Setting& other) {
-  return is_instead_of(one, other) || is_instead_of(other, one);
+
+// What the command line gives replaces what the file does of the same option, or of one that says nothing beside it.
+// But
+// --ramp and --arrivals are of a rate; they do not turn the file's closed loop or stages into one.
+bool replaces(const Setting& line, const Setting& file) {
+  const std::string_view name = line.option->name;
+  if (line.option == file.option) return name != "set";
+  if (name == "stage" && file.option->name == "duration") return true;  // stages have their own
+  return is_instead_of(line, file) || (is_instead_of(file, line) && name != "ramp" && name != "arrivals");
 }
 
-// What says nothing beside another that the same file, or the same command line, gives.
+// What says nothing beside another that is given too.
 SetResult check_exclusions(const std::vector<Setting>& settings) {
   for (const Setting& one : settings) {
     for (const Setting& other : settings) {
@@ -446,23 +453,23 @@ std::span<const OptionSpec> option_table() {
 
 Expected<Options, std::string> resolve(const std::vector<Setting>& file, const std::vector<Setting>& line) {
   Options options;
+  std::vector<Setting> kept;
   for (const Setting& setting : file) {
-    const bool replaced = std::any_of(line.begin(), line.end(), [&](const Setting& other) {
-      return (other.option == setting.option && setting.option->name != "set") || exclude(setting, other);
-    });
+    const bool replaced =
+        std::any_of(line.begin(), line.end(), [&](const Setting& other) { return replaces(other, setting); });
     if (replaced) continue;
+    kept.push_back(setting);
     if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
   }
+  const bool on_exhaust =
+      std::any_of(line.begin(), line.end(), [](const Setting& given) { return given.option->name == "on-exhaust"; });
+  if (on_exhaust) options.reuse_time_wait_given.reset();  // it decides, not the file's key
   for (const Setting& setting : line) {
+    kept.push_back(setting);
     if (auto ok = apply(options, setting); !ok) return unexpected(ok.error());
   }
-  for (const auto* settings : {&file, &line}) {
-    if (auto ok = check_exclusions(*settings); !ok) return unexpected(ok.error());
-  }
+  if (auto ok = check_exclusions(kept); !ok) return unexpected(ok.error());
   if (auto ok = check_tcp(options, file, line); !ok) return unexpected(ok.error());
-  if (options.impairment.mark > 0 && !options.ecn())
-    return unexpected(
-        std::string{"--impair mark: nothing that is ECN-capable comes without tcp.ecn; give --set tcp.ecn=on"});
   options.tcp_settings = changed_tcp_settings(options);
   return options;
 }

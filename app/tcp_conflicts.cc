@@ -27,6 +27,15 @@ Given last_of(std::string_view key, const std::vector<Setting>& settings) {
   return given;
 }
 
+// One of the two at least is there. Tells where; of both, if both are.
+SetResult wrong(const Given& one, const Given& other, const std::string& why) {
+  ASSERT(one || other);
+  const std::string& place = (one ? one : other).setting->origin;
+  const bool elsewhere = one && other && other.setting->origin != place;
+  return unexpected(elsewhere ? fmt::format("{} and {}: {}", place, other.setting->origin, why)
+                              : fmt::format("{}: {}", place, why));
+}
+
 class Conflicts {
  public:
   Conflicts(const std::vector<Setting>& file, const std::vector<Setting>& line) : file_{file}, line_{line} {}
@@ -38,15 +47,9 @@ class Conflicts {
   }
   bool on_line(std::string_view key) const { return static_cast<bool>(last_of(key, line_)); }
 
-  // Of two keys one at least is given, for the defaults go together. The error tells where; of both, if both are.
+  // Of two keys one at least is given, for the defaults go together.
   SetResult wrong(std::string_view one, std::string_view other, const std::string& why) const {
-    const Given first = given(one);
-    const Given second = given(other);
-    ASSERT(first || second);
-    const std::string& place = (first ? first : second).setting->origin;
-    const bool elsewhere = first && second && second.setting->origin != place;
-    return unexpected(fmt::format("{}{}{}: {}", place, elsewhere ? " and " : "",
-                                  elsewhere ? std::string_view{second.setting->origin} : std::string_view{}, why));
+    return pollux::app::wrong(given(one), given(other), why);
   }
 
   // `low` is above `high`, which may not be.
@@ -69,20 +72,40 @@ class Conflicts {
 
 constexpr std::uint32_t kUnscaled = 65535;  // RFC 9293, 3.1: the window field
 
+// Two names of one thing.
+SetResult check_time_wait(const std::vector<Setting>& settings) {
+  const Given time_wait = last_of("time_wait", settings);
+  const Given msl = last_of("msl", settings);
+  if (!time_wait || !msl || *parse_duration(time_wait.value) == 2 * *parse_duration(msl.value)) return {};
+  return wrong(
+      time_wait, msl,
+      fmt::format("tcp.time_wait={} is not twice tcp.msl={}; leave out one of the two", time_wait.value, msl.value));
+}
+
+// Marks on what none of ours sends or asks for.
+SetResult marks_without_ecn(const Conflicts& conflicts, const std::vector<Setting>& file,
+                            const std::vector<Setting>& line) {
+  Given impair;
+  for (const auto* settings : {&file, &line}) {
+    for (const Setting& setting : *settings) {
+      if (setting.option->name == "impair") impair.setting = &setting;
+    }
+  }
+  const Given ecn = conflicts.given("ecn");
+  return wrong(impair, ecn,
+               ecn ? "mark: with tcp.ecn=off nothing comes that is ECN-capable; leave out one of the two"
+                   : "mark: without ECN nothing comes that is ECN-capable; give --set tcp.ecn=on");
+}
+
 }  // namespace
 
 SetResult check_tcp(const Options& o, const std::vector<Setting>& file, const std::vector<Setting>& line) {
   const Conflicts conflicts{file, line};
   const tcp::Config& c = o.shard.tcp;
   const tcp::Config defaults;
-  for (const auto* settings : {&file, &line}) {
-    const Given time_wait = last_of("time_wait", *settings);
-    const Given msl = last_of("msl", *settings);
-    if (!time_wait || !msl || *parse_duration(time_wait.value) == 2 * *parse_duration(msl.value)) continue;
-    return conflicts.wrong(
-        "time_wait", "msl",
-        fmt::format("tcp.time_wait={} is not twice tcp.msl={}; leave out one of the two", time_wait.value, msl.value));
-  }
+  if (auto ok = check_time_wait(line); !ok) return ok;
+  const bool line_decides = conflicts.on_line("time_wait") || conflicts.on_line("msl");
+  if (auto ok = check_time_wait(file); !ok && !line_decides) return ok;
   const bool line_wins = conflicts.on_line("congestion") && !conflicts.on_line("ecn");
   if (c.congestion == tcp::CongestionControl::kDctcp && !c.ecn && conflicts.given("ecn") && !line_wins) {
     return conflicts.wrong(
@@ -93,19 +116,18 @@ SetResult check_tcp(const Options& o, const std::vector<Setting>& file, const st
     return conflicts.wrong_order("rcvbuf", fmt::format("{}", c.receive_buffer), "rcvbuf_max",
                                  fmt::format("{}", c.receive_buffer_max));
   }
-  // What there is by default yields to the other.
-  const bool large = c.receive_buffer > kUnscaled && c.receive_buffer != defaults.receive_buffer;
-  if (!c.window_scaling && (large || c.receive_buffer_max != 0)) {
-    const std::string_view key = c.receive_buffer_max != 0 ? "rcvbuf_max" : "rcvbuf";
-    return conflicts.wrong(key, "window_scaling",
-                           fmt::format("tcp.{}: with tcp.window_scaling=off no window is above {} bytes; leave out one "
-                                       "of the two",
-                                       key, kUnscaled));
+  if (c.receive_buffer_max != 0 && !c.window_scaling && c.receive_buffer >= kUnscaled) {
+    return conflicts.wrong("rcvbuf_max", "window_scaling",
+                           fmt::format("tcp.rcvbuf_max: with tcp.window_scaling=off no window is above {} bytes, and "
+                                       "tcp.rcvbuf is {}; leave out one of the two",
+                                       kUnscaled, c.receive_buffer));
   }
   if (c.rto_max < c.rto_min)
     return conflicts.wrong_order("rto_min", exact_duration(c.rto_min), "rto_max", exact_duration(c.rto_max));
+  // What there is by default yields to the other.
   if (c.mss != 0 && c.mss < c.base_mss && c.base_mss != defaults.base_mss)
     return conflicts.wrong_order("base_mss", fmt::format("{}", c.base_mss), "mss", fmt::format("{}", c.mss));
+  if (o.impairment.mark > 0 && !o.ecn()) return marks_without_ecn(conflicts, file, line);
   return {};
 }
 

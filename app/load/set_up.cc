@@ -151,7 +151,8 @@ Done check_reuse(const Options& o) {
                     *o.reuse_time_wait_given ? "on" : "off"));
   }
   if (reuse && !o.shard.tcp.timestamps)
-    return unexpected(std::string{"--on-exhaust reuse: RFC 6191 needs timestamps; leave out tcp.timestamps=off"});
+    return unexpected(
+        std::string{"--on-exhaust reuse and tcp.timestamps=off: RFC 6191 needs timestamps; leave out one"});
   return {};
 }
 

@@ -416,7 +416,6 @@ TEST(Options, SettingsOfTcpThatCannotGoTogetherAreAnErrorThatNamesBoth) {
       {{"tcp.congestion=dctcp", "tcp.ecn=off"}, {"tcp.ecn=off", "dctcp"}},
       {{"tcp.rcvbuf=64Ki", "tcp.rcvbuf_max=32Ki"}, {"tcp.rcvbuf_max", "tcp.rcvbuf,", "65536", "32768"}},
       {{"tcp.rcvbuf_max=4Mi", "tcp.window_scaling=off"}, {"tcp.rcvbuf_max", "tcp.window_scaling"}},
-      {{"tcp.rcvbuf=1Mi", "tcp.window_scaling=off"}, {"tcp.rcvbuf", "tcp.window_scaling"}},
       {{"tcp.rto_min=2s", "tcp.rto_max=1500ms"}, {"tcp.rto_min", "tcp.rto_max", "2s", "1500ms"}},
       {{"tcp.mss=500", "tcp.base_mss=600"}, {"tcp.mss: 500", "tcp.base_mss, which is 600"}},
       {{"tcp.time_wait=10s", "tcp.msl=4s"}, {"tcp.time_wait=10s", "tcp.msl=4s"}},
@@ -433,7 +432,7 @@ TEST(Options, SettingsOfTcpThatCannotGoTogetherAreAnErrorThatNamesBoth) {
   }
   EXPECT_NE(tcp_error_of({"tcp.rto_min=61s"}).find("give tcp.rto_max=61s too"), std::string::npos);
   EXPECT_NE(tcp_error_of({"tcp.rto_max=100ms"}).find("give tcp.rto_min=100ms too"), std::string::npos);
-  EXPECT_EQ(tcp_error_of({"tcp.window_scaling=off"}), "no error") << "what there is by default yields";
+  EXPECT_EQ(tcp_error_of({"tcp.rcvbuf=16Ki", "tcp.rcvbuf_max=48Ki", "tcp.window_scaling=off"}), "no error");
   EXPECT_EQ(tcp_error_of({"tcp.time_wait=10s", "tcp.msl=5s"}), "no error");
   EXPECT_EQ(tcp_error_of({"tcp.mss=500"}), "no error") << "base_mss is more by default, which nobody asked for";
 }
@@ -442,6 +441,8 @@ TEST(Options, OfSettingsThatCannotGoTogetherTheCommandLinesWins) {
   const auto options = resolve({given("set", "tcp.time_wait=10s")}, {given("set", "tcp.msl=1s")});
   ASSERT_TRUE(options) << options.error();
   EXPECT_EQ(options->shard.tcp.msl, Duration{1s});
+  EXPECT_TRUE(
+      resolve({given("set", "tcp.time_wait=10s"), given("set", "tcp.msl=4s")}, {given("set", "tcp.time_wait=6s")}));
   const auto dctcp = resolve({given("set", "tcp.ecn=off")}, {given("set", "tcp.congestion=dctcp")});
   ASSERT_TRUE(dctcp) << dctcp.error();
   const auto file = read_toml("[tcp]\ncongestion = \"dctcp\"\n", "a.toml", Command::kDemo);
@@ -465,10 +466,33 @@ TEST(Options, WhatStandsInsteadOfAnotherIsNotGivenWithIt) {
   ASSERT_TRUE(closed_loop);
   EXPECT_TRUE(closed_loop->load.stages.empty());
   EXPECT_EQ(show_options(*closed_loop, Command::kLoad)["rate"], nullptr);
+  for (const char* modifier : {"ramp", "arrivals"}) {
+    EXPECT_FALSE(resolve({given("closed", "5")}, {given(modifier, kValues.at(modifier))})) << modifier;
+    const auto with_rate = resolve({given("closed", "5")}, {given("rate", "7"), given(modifier, kValues.at(modifier))});
+    ASSERT_TRUE(with_rate) << with_rate.error();
+    EXPECT_EQ(with_rate->load.closed, 0u);
+  }
+  const auto staged = resolve({given("duration", "30s")}, {given("stage", kValues.at("stage"))});
+  ASSERT_TRUE(staged);
+  EXPECT_FALSE(staged->duration) << "stages have their own";
+}
+
+TEST(Options, WhatIsTakenOutOfTimeWaitTheCommandLinesOnExhaustDecides) {
+  const std::vector<Setting> result = {given("set", "tcp.reuse_time_wait=off"), given("on-exhaust", "fail")};
+  const auto reuse = resolve(result, {given("on-exhaust", "reuse")});
+  ASSERT_TRUE(reuse);
+  EXPECT_FALSE(reuse->reuse_time_wait_given);
+  const auto both = resolve({}, {given("set", "tcp.reuse_time_wait=off"), given("on-exhaust", "reuse")});
+  ASSERT_TRUE(both);
+  EXPECT_EQ(both->reuse_time_wait_given, false);
 }
 
 TEST(Options, MarksNeedConnectionsThatAskForEcn) {
+  EXPECT_EQ(error_of("impair", "mark=1%").find("--impair: mark: "), 0u);
   EXPECT_NE(error_of("impair", "mark=1%").find("tcp.ecn=on"), std::string::npos);
+  const auto off = resolve({given("impair", "mark=1%"), given("set", "tcp.ecn=on")}, {given("set", "tcp.ecn=off")});
+  ASSERT_FALSE(off);
+  EXPECT_EQ(off.error().find("--impair and --set: "), 0u) << off.error();
   for (const char* setting : {"tcp.ecn=on", "tcp.congestion=dctcp"})
     EXPECT_TRUE(resolve({}, {given("impair", "mark=1%"), given("set", setting)})) << setting;
 }
