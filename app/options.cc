@@ -370,8 +370,7 @@ bool is_instead_of(const Setting& one, const Setting& other) {
 }
 
 // What the command line gives replaces what the file does of the same option, or of one that says nothing beside it.
-// But
-// --ramp and --arrivals are of a rate; they do not turn the file's closed loop or stages into one.
+// --ramp and --arrivals belong to a rate: they do not turn the closed loop or the stages of a file into one.
 bool replaces(const Setting& line, const Setting& file) {
   const std::string_view name = line.option->name;
   if (line.option == file.option) return name != "set";
