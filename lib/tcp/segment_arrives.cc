@@ -25,6 +25,16 @@ std::uint32_t text_size(const Segment& seg) { return static_cast<std::uint32_t>(
 SeqNum text_seq(const Segment& seg) { return seg.seq + (seg.flags.syn ? 1u : 0u); }
 SeqNum fin_seq(const Segment& seg) { return text_seq(seg) + text_size(seg); }
 
+// An ACK alone, at the right edge of our window: of one whose SND.NXT that is, because he has filled the window. It
+// lies one number too far, but he has no other to send as long as text of his is missing. And where that was refused,
+// for want of memory, this ACK may be what frees it: the application reads when it can write, and the window it waits
+// for is told by nothing else (SND.WL1 keeps it from the text that comes again). Linux (tcp_sequence) and FreeBSD take
+// it.
+bool fills_window(const Segment& seg, SeqNum edge, State state) {
+  const bool ack_alone = seg.flags.ack && !seg.flags.rst && seg.len() == 0;
+  return ack_alone && seg.seq == edge && synchronized(state) && !peer_has_closed(state);
+}
+
 }  // namespace
 
 ResetReply reset_for(const Segment& seg) {
@@ -186,6 +196,7 @@ Verdict Tcb::check_sequence(const Segment& seg, Env& env) {
   if (acceptable(seg.seq, seg.len(), rcv_.nxt, wnd)) return Verdict::kContinue;
   // RCV.WND may be zero: no text can be taken, but ACK, RST and URG still count (MUST-66).
   if (MUTANT(61, wnd == 0, false) && seg.seq == rcv_.nxt) return Verdict::kContinue;
+  if (fills_window(seg, rcv_.edge, state_)) return Verdict::kContinue;
   if (seg.flags.rst) return Verdict::kRstOutOfWindow;
   if (seg.flags.syn) {
     challenge_ack(seg, env);

@@ -23,6 +23,20 @@ constexpr std::array kDeviations{
                 o.told.refused = o.told.reset;
                 o.told.reset = Tell::kNo;
               }},
+    Deviation{
+        "an ACK alone at RCV.NXT+RCV.WND counts, while text may come",
+        "who has filled the window has no other SEQ to send, so that until his text is taken none of his ACKs and "
+        "windows would count, and two such ends would wait for each other. Linux and FreeBSD take it too",
+        [](const Block& b, const Arrival& seg) {
+          const bool text_may_come =
+              b.state == State::kEstablished || b.state == State::kFinWait1 || b.state == State::kFinWait2;
+          return text_may_come && seg.len() == 0 && seg.flags.ack && !seg.flags.rst && seg.seq == b.rcv_nxt + b.rcv_wnd;
+        },
+        nullptr,
+        [](const Block& b, Arrival seg) {
+          seg.seq = b.rcv_nxt + (b.rcv_wnd - 1);
+          return seg;
+        }},
 };
 
 }  // namespace
@@ -30,9 +44,15 @@ constexpr std::array kDeviations{
 std::span<const Deviation> deviations() { return kDeviations; }
 
 std::vector<Outcome> expected_of_pollux(const Block& block, const Arrival& seg, std::vector<std::size_t>& used) {
-  std::vector<Outcome> outcomes = expected(block, seg);
+  Arrival read = seg;
   for (std::size_t i = 0; i < kDeviations.size(); ++i) {
-    if (!kDeviations[i].applies(block, seg)) continue;
+    if (kDeviations[i].read_as == nullptr || !kDeviations[i].applies(block, seg)) continue;
+    ++used[i];
+    read = kDeviations[i].read_as(block, seg);
+  }
+  std::vector<Outcome> outcomes = expected(block, read);
+  for (std::size_t i = 0; i < kDeviations.size(); ++i) {
+    if (kDeviations[i].change == nullptr || !kDeviations[i].applies(block, seg)) continue;
     ++used[i];
     for (Outcome& outcome : outcomes) kDeviations[i].change(outcome, block);
   }

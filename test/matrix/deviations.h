@@ -15,7 +15,10 @@ struct Deviation {
   std::string_view what;
   std::string_view why;
   bool (*applies)(const Block& block, const Arrival& seg);
-  void (*change)(Outcome& outcome, const Block& block);  // of each outcome that the oracle allows
+  // Of each outcome that the oracle allows; null: none, it is the next that differs.
+  void (*change)(Outcome& outcome, const Block& block);
+  // The segment in whose place this one counts; null: none.
+  Arrival (*read_as)(const Block& block, Arrival seg) = nullptr;
 };
 
 std::span<const Deviation> deviations();

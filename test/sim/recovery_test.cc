@@ -353,7 +353,7 @@ TEST(Recovery, AResetInTheWindowIsChallengedAndOneOutsideIsNot) {  // RFC 5961, 
   EXPECT_EQ(server.state(), State::kClosed);
 }
 
-TEST(Recovery, AnAckInTheWindowIsTakenAndOneBehindItIsAnswered) {  // RFC 9293, 3.10.7.4, first
+TEST(Recovery, TheWindowEndsWhereItsEdgeWasOffered) {  // RFC 9293, 3.10.7.4, first and second; RFC 5961, 3.2
   Scene net;
   auto [client, server] = net.connected_pair(bulk(1000), Network::manual());
   net.sleep(1s);
@@ -361,12 +361,21 @@ TEST(Recovery, AnAckInTheWindowIsTakenAndOneBehindItIsAnswered) {  // RFC 9293, 
   const std::size_t before = net.frames().size();
 
   net.forge(server, kFlagAck, edges.rcv_edge - 1, edges.snd_nxt);
+  net.forge(server, kFlagAck, edges.rcv_edge, edges.snd_nxt);  // of one who has filled the window
   net.sleep(1s);
   EXPECT_EQ(net.frames().size(), before);
 
-  net.forge(server, kFlagAck, edges.rcv_edge, edges.snd_nxt);
+  net.forge(server, kFlagAck, edges.rcv_edge + 1, edges.snd_nxt);
   net.sleep(1s);
   EXPECT_EQ(net.frames().size(), before + 1);
+
+  net.forge(server, kFlagRst, edges.rcv_edge, edges.snd_nxt);
+  net.sleep(1s);
+  EXPECT_EQ(net.frames().size(), before + 1);
+
+  net.forge(server, kFlagRst, edges.rcv_edge - 1, edges.snd_nxt);
+  net.sleep(1s);
+  EXPECT_EQ(net.frames().size(), before + 2);
 }
 
 TEST(Recovery, AnUrgentPointerToWhatHasBeenReadAnnouncesNothing) {  // RFC 9293, 3.10.7.4, sixth; CVE-2019-12255

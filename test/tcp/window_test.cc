@@ -54,6 +54,19 @@ TEST(Window, ShiftAboveFourteenCountsAsFourteen) {  // RFC 7323, 2.3, 14
   EXPECT_EQ(c.tcb().snd().wnd, 1000u << 14);
 }
 
+// Whoever has filled the window has no other SEQ for an ACK; Linux and FreeBSD take it.
+TEST(Window, AnAckAloneAtTheRightEdgeCounts) {
+  TestConnection c = established();
+  c.user_sends(pattern(2 * kMss));
+  const SeqNum edge = c.tcb().rcv().edge;
+  const std::uint32_t beyond = distance(c.tcb().rcv().irs, edge);
+  EXPECT_EQ(c.peer_sends(ack(1 + kMss).seq(beyond).wnd(5000)), Verdict::kAccepted);
+  EXPECT_EQ(c.tcb().snd().wnd, 5000u);
+  EXPECT_EQ(c.peer_sends(data("x").seq(beyond).ack(1 + 2 * kMss)), Verdict::kOutOfWindow);
+  EXPECT_EQ(c.peer_sends(ack(1 + 2 * kMss).seq(beyond + 1)), Verdict::kOutOfWindow);
+  EXPECT_EQ(c.peer_sends(rst().seq(beyond)), Verdict::kRstOutOfWindow);
+}
+
 TEST(Window, OldSegmentsDoNotSetIt) {  // SND.WL1, SND.WL2
   TestConnection c = established();
   c.user_sends(pattern(2 * kMss));
