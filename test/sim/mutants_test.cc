@@ -43,10 +43,13 @@ std::optional<std::string> killer_of(const Mutant& mutant) {
     if (scripts.passed) return std::nullopt;
     return "script " + scripts.output.substr(0, scripts.output.find(": "));
   }
+  if (mutant.scenes != nullptr) {
+    const Ran scenes = run_with(mutant.number, mutant.scenes);
+    if (scenes.passed) return std::nullopt;
+    return "scene " + failed_in(scenes.output);
+  }
   const Ran seeds = run_with(mutant.number, "Seeds.EveryWorldComesToAGoodEnd");
   if (!seeds.passed) return "seed " + std::to_string(seed_in(seeds.output).value_or(0));
-  const Ran scenes = run_with(mutant.number, "-Seeds.*");
-  if (!scenes.passed) return "scene " + failed_in(scenes.output);
   return std::nullopt;
 }
 
