@@ -27,6 +27,11 @@ class Stream {
     for (std::size_t i = 0; i < to.size();) {
       const std::uint64_t w = word((offset + i) / 8);
       const std::size_t skip = (offset + i) % 8;
+      if (skip == 0 && to.size() - i >= 8) {
+        std::memcpy(to.data() + i, &w, 8);
+        i += 8;
+        continue;
+      }
       for (std::size_t b = skip; b < 8 && i < to.size(); ++b, ++i) to[i] = std::byte(w >> (b * 8));
     }
   }

@@ -129,12 +129,11 @@ void Network::make_host(int host) {
   oracle_.set_limits(host, {config.mtu, buffer, std::max(buffer, config.tcp.receive_buffer_max)});
   hosts_[h].app = std::make_unique<SimApp>(*this, host);
   hosts_[h].burst.resize(config_.burst[h]);
-  start(host);
+  start(host, config);
 }
 
-void Network::start(int host) {
+void Network::start(int host, const ShardConfig& config) {
   Host& h = hosts_[static_cast<std::size_t>(host)];
-  const ShardConfig config = shard_config(host);
   if (config.held_segments < 1024) oracle_.excuse_late_acks(host);  // text behind a hole may have to go again
   h.shard = std::make_unique<SimShard>(config, *h.app, now_);
   h.snd_nxt.resize(config.max_connections);
@@ -162,7 +161,7 @@ void Network::restart(int host) {
       side.id = {};
     }
   }
-  start(host);
+  start(host, shard_config(host));
 }
 
 bool Network::is_lost(int host, std::span<std::byte> frame) {

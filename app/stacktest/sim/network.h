@@ -169,7 +169,7 @@ class Network {
   ShardConfig shard_config(int host) const;
   LinkConfig link_config() const;
   void make_host(int host);
-  void start(int host);
+  void start(int host, const ShardConfig& config);
   bool is_lost(int host, std::span<std::byte> frame);
   bool is_too_big_for_router(int from_host, std::span<const std::byte> frame);
   std::optional<Instant> next_event(bool ignore_idle) const;

@@ -164,14 +164,16 @@ bool SimApp::send_some(Conn conn, Side& side) {
   auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left, 1 + side.random.below(side.plan.chunk)));
   const bool urgent = side.random.chance(side.plan.urgent);
   Expected<std::uint32_t, tcp::UserError> taken = 0u;
+  // One byte more than there is room for is as much too much as any number.
+  const std::size_t offered = std::min<std::size_t>(n, conn.send_room() + std::size_t{1});
   if (side.plan.by_reference && !urgent) {
     n = std::min<std::size_t>(n, network_.core(host_).config().tcp.send_buffer);
-    side.references.emplace_back(n);
+    side.references.emplace_back(std::min(n, offered));
     side.stream.fill(side.sent, side.references.back());
     taken = conn.send_reference(side.references.back());
     if (!taken || *taken == 0) side.references.pop_back();
   } else {
-    scratch_.resize(n);
+    scratch_.resize(offered);
     side.stream.fill(side.sent, scratch_);
     taken = urgent ? conn.send_urgent(scratch_) : conn.send(scratch_);
   }
