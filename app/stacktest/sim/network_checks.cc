@@ -7,6 +7,8 @@
 namespace pollux::sim {
 namespace {
 
+constexpr std::uint8_t kLoss = 4;  // TCP_CA_Loss
+
 std::string seconds(Duration d) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6f", std::chrono::duration<double>(d).count());
@@ -17,7 +19,6 @@ std::string seconds(Duration d) {
 
 // Whether what went beyond `nxt` may be F-RTO's: two segments in all, between a time-out and the end of its recovery.
 bool Network::may_go_forward(const tcp::Tcb& tcb, SeqNum nxt, Forward& forward, const tcp::Env& env) {
-  constexpr std::uint8_t kLoss = 4;  // TCP_CA_Loss
   if (tcb.timestamps() || tcb.info(env).ca_state != kLoss) return false;
   const bool goes_on = forward.generation == tcb.generation && forward.from && tcb.snd().una < *forward.from;
   if (!goes_on) forward = {tcb.generation, nxt};
@@ -90,6 +91,9 @@ void Network::check_connections(int host) {
   core.for_each([&](std::uint32_t index) {
     const tcp::Tcb& tcb = core.tcb(index);
     if (!tcb.invariants_hold(core.env())) fail("an invariant does not hold: " + pollux::to_string(tcb.key()));
+    // A time-out that was undone is over, and the next may come before all is acknowledged that was outstanding then.
+    Forward& forward = h.forward[index];
+    if (forward.from && tcb.info(core.env()).ca_state != kLoss) forward = {};
     // RFC 5681 and 3042: what is new goes out only as far as cwnd and two duplicates allow; RFC 6675: as far as pipe
     // and cwnd do.
     // A FIN alone does not wait for cwnd, nor does a loss probe (RFC 8985, 7.3), nor do the two segments that go after
@@ -98,7 +102,7 @@ void Network::check_connections(int host) {
     const bool may_be_probe =
         h.loss_probes != core.tcp_counters().tail_loss_probes && tcb.snd().nxt <= h.snd_nxt[index] + tcb.smss() + 1;
     const bool too_much = tcb.pipe(core.env()) > tcb.congestion().cwnd + 2u * tcb.smss() + 1u;
-    if (advanced && !may_be_probe && too_much && !may_go_forward(tcb, h.snd_nxt[index], h.forward[index], core.env())) {
+    if (advanced && !may_be_probe && too_much && !may_go_forward(tcb, h.snd_nxt[index], forward, core.env())) {
       fail("more in flight than cwnd allows: " + pollux::to_string(tcb.key()) + ", " +
            std::to_string(tcb.pipe(core.env())) + " of " + std::to_string(tcb.congestion().cwnd));
     }

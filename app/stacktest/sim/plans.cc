@@ -96,4 +96,20 @@ std::pair<Plan, Plan> random_plans(Random& random, Troubles troubles) {
   return {client, server};
 }
 
+void lengthen(Plan& client, Plan& server, std::uint64_t bytes) {
+  const std::uint64_t most = std::max(client.total, server.total);
+  if (most == 0) return;
+  const std::uint64_t times = bytes / most + 1;
+  const auto chunk = [times](std::uint32_t n) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(n * times, UINT32_MAX));
+  };
+  for (Plan* plan : {&client, &server}) {
+    plan->total *= times;
+    plan->start_after *= times;
+    plan->abort_after *= times;
+    plan->chunk = chunk(plan->chunk);
+    plan->read_chunk = chunk(plan->read_chunk);
+  }
+}
+
 }  // namespace pollux::sim

@@ -14,7 +14,11 @@ namespace {
 // Phase two may take this long for a flow without any progress: two of the longest
 // retransmission intervals, and what a reader sleeps.
 constexpr Duration kPatience = 200s;
+// Where the path is narrow and says nothing, smaller segments are tried in steps, each after some intervals (RFC
+// 4821, 7.7).
+constexpr Duration kPatienceOnNarrowPath = 600s;
 constexpr Duration kFaultyPhase = 120s;
+constexpr Duration kLongFaultyPhase = 20min;
 
 using Millis32 = std::chrono::duration<std::int64_t, std::milli>;
 
@@ -140,8 +144,8 @@ void aim_isn(ShardConfig& c, const FlowKey& key, Instant now, Random& random) {
 
 // --- A run ---
 
-Troubles troubles_of(const World& world, Random& random, Random& late) {
-  Troubles t = Troubles::draw(random, late);
+Troubles troubles_of(const World& world, Random& random, Random& late, Random& latest) {
+  Troubles t = Troubles::draw(random, late, latest);
   if (world.peer == Peer::kOffPath) t.add(Trouble::kStrangers);
   t.remove(world.without);
   return t;
@@ -162,7 +166,8 @@ class Scenario {
       : world_{world},
         random_{world.seed * 0x9e3779b97f4a7c15u + 1},
         late_{~world.seed},
-        troubles_{troubles_of(world, random_, late_)},
+        latest_{world.seed * 0xa0761d6478bd642fu + 1},
+        troubles_{troubles_of(world, random_, late_, latest_)},
         msl_{0},
         net_{network_config()} {
     if (troubles_.has(Trouble::kStrangers) || troubles_.has(Trouble::kReplays)) net_.keep_frames(200);
@@ -178,14 +183,14 @@ class Scenario {
   }
 
   Outcome run() {
-    net_.run_until([&] { return all_done(); }, kFaultyPhase);
+    net_.run_until([&] { return all_done(); }, troubles_.has(Trouble::kLong) ? kLongFaultyPhase : kFaultyPhase);
     net_.heal();
     healed_ = true;
     healed_at_ = net_.now();
     while (!net_.failed() && !all_done()) {
       const Instant from = net_.now();
       const std::vector<std::uint64_t> moved = bytes_moved();
-      net_.run_until([&] { return all_done(); }, kPatience);
+      net_.run_until([&] { return all_done(); }, troubles_.has(Trouble::kNarrow) ? kPatienceOnNarrowPath : kPatience);
       if (!all_done() && !net_.failed()) look_for_stalled(from, moved);
     }
     if (!net_.failed()) {
@@ -227,6 +232,10 @@ class Scenario {
     choose_largest_buffers(c, world_.seed);
     choose_ecn(c, world_.seed);
     choose_fast_open(c, troubles_, world_);
+    segment_ = mtu - 40u;
+    for (const tcp::Config& tcp : c.tcp) {
+      if (tcp.mss != 0) segment_ = std::min<std::uint64_t>(segment_, tcp.mss);
+    }
     msl_ = std::min(c.tcp[0].msl, c.tcp[1].msl);
     c.backlog = troubles_.has(Trouble::kSmallTables) ? static_cast<std::uint32_t>(spread(random_, 1, 16)) : 1024;
     const std::uint64_t shard_seed = random_();
@@ -249,6 +258,7 @@ class Scenario {
     for (std::size_t i = 0; i < count; ++i) {
       auto [client, server] = random_plans(random_, troubles_);
       if (troubles_.has(Trouble::kManyFlows)) limit_bytes(client, server, 20'000);
+      if (troubles_.has(Trouble::kLong) && i == 0) lengthen(client, server, segment_ * spread(latest_, 2'000, 60'000));
       limit_bytes(client, server, world_.bytes);
       // Who hears nothing more of a peer finds out.
       if (loses_data(world_.peer)) client.keep_alive = server.keep_alive = true;
@@ -411,10 +421,12 @@ class Scenario {
   World world_;
   Random random_;
   Random late_;
+  Random latest_;
   Troubles troubles_;
   Duration msl_;
   Instant start_{};
   std::uint16_t first_port_ = 0;
+  std::uint64_t segment_ = 0;  // bytes of text, about
   bool healed_ = false;
   Instant healed_at_{};
   Network net_;

@@ -29,8 +29,10 @@ constexpr std::array<Row, kTroubles> kRows{{
     {Trouble::kIpv6, "ipv6", 0.6},
     {Trouble::kBothOpen, "both-open", 0.15},
     {Trouble::kNarrow, "narrow", 0.2},
+    {Trouble::kLong, "long", 0.1},
 }};
 constexpr Trouble kFirstLate = Trouble::kNarrow;
+constexpr Trouble kFirstLatest = Trouble::kLong;
 
 }  // namespace
 
@@ -43,10 +45,11 @@ std::optional<Trouble> trouble_named(std::string_view name) {
   return std::nullopt;
 }
 
-Troubles Troubles::draw(Random& random, Random& late) {
+Troubles Troubles::draw(Random& random, Random& late, Random& latest) {
   Troubles drawn;
   for (const Row& row : kRows) {
-    if ((row.trouble < kFirstLate ? random : late).chance(row.chance)) drawn.add(row.trouble);
+    Random& of = row.trouble < kFirstLate ? random : row.trouble < kFirstLatest ? late : latest;
+    if (of.chance(row.chance)) drawn.add(row.trouble);
   }
   return drawn;
 }

@@ -30,8 +30,9 @@ enum class Trouble : std::uint8_t {
   kIpv6,
   kBothOpen,
   kNarrow,
+  kLong,
 };
-inline constexpr std::size_t kTroubles = 18;
+inline constexpr std::size_t kTroubles = 19;
 
 std::string_view name_of(Trouble trouble);
 std::optional<Trouble> trouble_named(std::string_view name);
@@ -41,8 +42,9 @@ class Troubles {
  public:
   constexpr Troubles() = default;
   // Each is off in many seeds, so that one does not hide what another would show ("swarm testing", Groce et al., 2012).
-  // `late` is for what came later, so that the worlds of old stay what they were.
-  static Troubles draw(Random& random, Random& late);
+  // `late` is for what came later, and `latest` for what came after that, so that the worlds of old stay what they
+  // were.
+  static Troubles draw(Random& random, Random& late, Random& latest);
 
   bool has(Trouble t) const { return (bits_ & bit(t)) != 0; }
   void add(Trouble t) { bits_ |= bit(t); }
