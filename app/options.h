@@ -61,6 +61,7 @@ struct SimSettings {
   sim::World world;        // but for its seed
   bool all_peers = false;  // instead of the world's, by seed
   std::optional<std::uint64_t> seeds;
+  std::uint32_t jobs = 0;  // worlds at a time; 0: one for each core
 };
 
 // What `stacktest replay` feeds to the stack, and what it expects of it.

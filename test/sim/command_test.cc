@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -38,6 +39,16 @@ TEST(AClosedWindow, EndsAWorldOfEchoesToo) {
   World world;
   world.seed = 6501;
   world.peer = Peer::kZeroWindow;
+  EXPECT_EQ(run_apart(world).failures, std::vector<std::string>{});
+}
+
+// Its client fills a window of which the server refuses the last segments, for want of memory, and has no SEQ for an
+// ACK but the right edge of it.
+TEST(AFullWindow, LetsItsSendersAcksCount) {
+  World world;
+  world.seed = 11033;
+  world.flows = 1;
+  world.bytes = 3'900'004;
   EXPECT_EQ(run_apart(world).failures, std::vector<std::string>{});
 }
 
@@ -123,6 +134,32 @@ TEST(TheCommand, SaysWhatSucceeds) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(app::stacktest_sim(options_of("stacktest sim --seeds 3 --peer all")), 0);
   EXPECT_NE(testing::internal::GetCapturedStdout().find("3 seeds: 3 passed, 0 failed"), std::string::npos);
+}
+
+// Whoever is done first, they are told of in the order of their seeds, and are the same worlds.
+TEST(TheCommand, RunsWorldsBesideEachOtherAsItDoesOneByOne) {
+  const auto told = [](const std::string& line) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(app::stacktest_sim(options_of("stacktest sim --verbose " + line)), 0);
+    const std::string text = testing::internal::GetCapturedStdout();
+    return text.substr(0, text.rfind(';'));  // then it says how long it took
+  };
+  const std::string one_by_one = told("--seeds 12 --seed 4 --peer all --jobs 1");
+  EXPECT_EQ(told("--seeds 12 --seed 4 --peer all --jobs 5"), one_by_one);
+  EXPECT_EQ(std::count(one_by_one.begin(), one_by_one.end(), '\n'), 12);
+}
+
+TEST(TheCommand, LengthensWhatAWorldSends) {
+  World world;
+  world.seed = 11033;
+  world.flows = 1;
+  const Outcome long_one = run_apart(world);
+  world.without.add(Trouble::kLong);
+  const Outcome short_one = run_apart(world);
+  EXPECT_TRUE(long_one.troubles.has(Trouble::kLong));
+  EXPECT_GE(long_one.most_bytes, 2000 * 536u);
+  EXPECT_LT(short_one.most_bytes, 400'000u);
+  EXPECT_GT(long_one.segments, 10 * short_one.segments);
 }
 
 #ifdef POLLUX_ASSERTIONS

@@ -1,5 +1,6 @@
 #include "apart.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -55,14 +56,6 @@ Outcome read_back(const std::string& text) {
   _exit(0);
 }
 
-std::string read_all(int from) {
-  std::string text;
-  std::array<char, 4096> buffer;
-  for (ssize_t n = 0; (n = read(from, buffer.data(), buffer.size())) > 0;)
-    text.append(buffer.data(), static_cast<std::size_t>(n));
-  return text;
-}
-
 // How a process ended that told no outcome, and what it said before.
 std::string last_words(int status, std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -76,25 +69,49 @@ std::string last_words(int status, std::string text) {
 
 }  // namespace
 
-Outcome run_apart(const World& world) {
+WorldApart::WorldApart(const World& world) {
   std::array<int, 2> ends{};
   std::fflush(nullptr);
-  if (pipe(ends.data()) != 0) std::abort();
-  const pid_t child = fork();
-  if (child < 0) std::abort();
-  if (child == 0) run_in_child(world, ends[1]);
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
+  process_ = fork();
+  if (process_ < 0) std::abort();
+  if (process_ == 0) run_in_child(world, ends[1]);
   close(ends[1]);
-  const std::string text = read_all(ends[0]);
-  close(ends[0]);
+  from_ = ends[0];
+}
+
+WorldApart::~WorldApart() {
+  close(from_);
+  if (process_ < 0) return;
+  kill(process_, SIGKILL);
+  waitpid(process_, nullptr, 0);
+}
+
+bool WorldApart::listen() {
+  std::array<char, 4096> buffer;
+  const ssize_t n = read(from_, buffer.data(), buffer.size());
+  if (n > 0) text_.append(buffer.data(), static_cast<std::size_t>(n));
+  return n > 0;
+}
+
+Outcome WorldApart::outcome() {
   int status = 0;
-  waitpid(child, &status, 0);
-  const std::size_t mark = text.rfind(kMark);
+  waitpid(process_, &status, 0);
+  process_ = -1;
+  const std::size_t mark = text_.rfind(kMark);
   if (mark != std::string::npos && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-    return read_back(text.substr(mark + kMark.size()));
+    return read_back(text_.substr(mark + kMark.size()));
   }
   Outcome lost;
-  lost.failures = {last_words(status, text)};
+  lost.failures = {last_words(status, text_)};
   return lost;
+}
+
+Outcome run_apart(const World& world) {
+  WorldApart apart{world};
+  while (apart.listen()) {
+  }
+  return apart.outcome();
 }
 
 }  // namespace pollux::sim
