@@ -131,7 +131,7 @@ constexpr std::array kStackTestRows{
                [](const Options& o) { return o.sim.seeds ? Json(*o.sim.seeds) : Json(nullptr); }},
     OptionSpec{"jobs", 'j', "N", "how many worlds run at a time; default: one for each core that may be used", kSim,
                false,
-               [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 1024, o.sim.jobs); },
+               [](Options& o, std::string_view text) { return put_within(parse_count(text), 1, 256, o.sim.jobs); },
                [](const Options& o) { return o.sim.jobs != 0 ? Json(o.sim.jobs) : Json(nullptr); }},
     OptionSpec{"seed", 0, "S", "the first seed; equal seeds and options make equal worlds; default: 1", kSim, false,
                [](Options& o, std::string_view text) { return put(parse_count(text), o.seed.emplace()); },

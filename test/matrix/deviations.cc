@@ -30,7 +30,8 @@ constexpr std::array kDeviations{
         [](const Block& b, const Arrival& seg) {
           const bool text_may_come =
               b.state == State::kEstablished || b.state == State::kFinWait1 || b.state == State::kFinWait2;
-          return text_may_come && seg.len() == 0 && seg.flags.ack && !seg.flags.rst && seg.seq == b.rcv_nxt + b.rcv_wnd;
+          return text_may_come && b.rcv_wnd > 0 && seg.len() == 0 && seg.flags.ack && !seg.flags.rst &&
+                 seg.seq == b.rcv_nxt + b.rcv_wnd;
         },
         nullptr,
         [](const Block& b, Arrival seg) {

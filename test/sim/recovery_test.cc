@@ -369,13 +369,17 @@ TEST(Recovery, TheWindowEndsWhereItsEdgeWasOffered) {  // RFC 9293, 3.10.7.4, fi
   net.sleep(1s);
   EXPECT_EQ(net.frames().size(), before + 1);
 
+  net.forge(server, kFlagFin | kFlagAck, edges.rcv_edge, edges.snd_nxt);
+  net.sleep(1s);
+  EXPECT_EQ(net.frames().size(), before + 2);
+
   net.forge(server, kFlagRst, edges.rcv_edge, edges.snd_nxt);
   net.sleep(1s);
-  EXPECT_EQ(net.frames().size(), before + 1);
+  EXPECT_EQ(net.frames().size(), before + 2);
 
   net.forge(server, kFlagRst, edges.rcv_edge - 1, edges.snd_nxt);
   net.sleep(1s);
-  EXPECT_EQ(net.frames().size(), before + 2);
+  EXPECT_EQ(net.frames().size(), before + 3);
 }
 
 TEST(Recovery, AnUrgentPointerToWhatHasBeenReadAnnouncesNothing) {  // RFC 9293, 3.10.7.4, sixth; CVE-2019-12255

@@ -69,6 +69,7 @@ inline WireView view_of(const Network::Kept& kept) {
   return view;
 }
 
+inline constexpr std::uint8_t kFlagFin = 0x01;
 inline constexpr std::uint8_t kFlagSyn = 0x02;
 inline constexpr std::uint8_t kFlagRst = 0x04;
 inline constexpr std::uint8_t kFlagAck = 0x10;

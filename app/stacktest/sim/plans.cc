@@ -97,7 +97,8 @@ std::pair<Plan, Plan> random_plans(Random& random, Troubles troubles) {
 }
 
 void lengthen(Plan& client, Plan& server, std::uint64_t bytes) {
-  const std::uint64_t most = std::max(client.total, server.total);
+  const bool echo = server.start == Start::kEcho;  // what the server was to send, it does not
+  const std::uint64_t most = echo ? client.total : std::max(client.total, server.total);
   if (most == 0) return;
   const std::uint64_t times = bytes / most + 1;
   const auto chunk = [times](std::uint32_t n) {

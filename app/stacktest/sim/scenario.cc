@@ -16,7 +16,8 @@ namespace {
 constexpr Duration kPatience = 200s;
 // Where the path is narrow and says nothing, smaller segments are tried in steps, each after some intervals (RFC
 // 4821, 7.7).
-constexpr Duration kPatienceOnNarrowPath = 600s;
+constexpr Duration kPatienceWithSilentRouter = 600s;
+constexpr std::uint64_t kLongestTransfer = 64u << 20;  // bytes; what is sent by reference is kept to the end
 constexpr Duration kFaultyPhase = 120s;
 constexpr Duration kLongFaultyPhase = 20min;
 
@@ -190,7 +191,7 @@ class Scenario {
     while (!net_.failed() && !all_done()) {
       const Instant from = net_.now();
       const std::vector<std::uint64_t> moved = bytes_moved();
-      net_.run_until([&] { return all_done(); }, troubles_.has(Trouble::kNarrow) ? kPatienceOnNarrowPath : kPatience);
+      net_.run_until([&] { return all_done(); }, silent_router_ ? kPatienceWithSilentRouter : kPatience);
       if (!all_done() && !net_.failed()) look_for_stalled(from, moved);
     }
     if (!net_.failed()) {
@@ -258,7 +259,7 @@ class Scenario {
     for (std::size_t i = 0; i < count; ++i) {
       auto [client, server] = random_plans(random_, troubles_);
       if (troubles_.has(Trouble::kManyFlows)) limit_bytes(client, server, 20'000);
-      if (troubles_.has(Trouble::kLong) && i == 0) lengthen(client, server, segment_ * spread(latest_, 2'000, 60'000));
+      if (troubles_.has(Trouble::kLong) && i == 0) lengthen(client, server, long_transfer());
       limit_bytes(client, server, world_.bytes);
       // Who hears nothing more of a peer finds out.
       if (loses_data(world_.peer)) client.keep_alive = server.keep_alive = true;
@@ -275,6 +276,8 @@ class Scenario {
       net_.at(start_ + when, [this, &flow, both, port] { open(flow, both, port); });
     }
   }
+
+  std::uint64_t long_transfer() { return std::min(segment_ * spread(latest_, 2'000, 60'000), kLongestTransfer); }
 
   // Ports and places may be taken; then later.
   void open(Flow& flow, bool both, std::uint16_t port) {
@@ -309,7 +312,10 @@ class Scenario {
     for (int host = 0; host < 2; ++host) {
       const Router router{.mtu = static_cast<std::uint16_t>(spread(late_, 576, 1499)), .tells = late_.chance(0.6)};
       const Instant when = start_ + spread(late_, 1us, 10s);
-      if (late_.chance(0.7)) net_.at(when, [this, host, router] { net_.narrow(host, router); });
+      if (!late_.chance(0.7)) continue;
+      // Nor is a router believed that tells of less than IPv6 has everywhere (RFC 8201, 4).
+      silent_router_ |= !router.tells || router.mtu < 1280;
+      net_.at(when, [this, host, router] { net_.narrow(host, router); });
     }
   }
 
@@ -427,6 +433,7 @@ class Scenario {
   Instant start_{};
   std::uint16_t first_port_ = 0;
   std::uint64_t segment_ = 0;  // bytes of text, about
+  bool silent_router_ = false;
   bool healed_ = false;
   Instant healed_at_{};
   Network net_;
