@@ -81,6 +81,7 @@ const std::map<std::string, std::string> kValues{
     {"expect", "c.pcap"},
     {"loose", "on"},
     {"seeds", "7"},
+    {"jobs", "3"},
     {"peer", "off-path"},
     {"flows", "3"},
     {"bytes", "10k"},
