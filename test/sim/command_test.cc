@@ -9,6 +9,7 @@
 
 #include "base/mutant.h"
 #include "command_line.h"
+#include "seed_range.h"
 #include "sim/apart.h"
 #include "sim/shrink.h"
 #include "stacktest/sim_command.h"
@@ -22,6 +23,7 @@ class EveryPeer : public testing::TestWithParam<std::size_t> {
     World w;
     w.seed = seed;
     w.peer = static_cast<Peer>(GetParam());
+    w.without = too_long_here();
     return w;
   }
 };

@@ -3,7 +3,16 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "trouble.h"
+
 namespace pollux::sim {
+
+// What worlds go without where each segment takes long: a sanitizer, no optimisation.
+inline Troubles too_long_here() {
+  Troubles t;
+  if (std::getenv("POLLUX_SLOWED") != nullptr) t.add(Trouble::kLong);
+  return t;
+}
 
 // Which seeds a test runs: TEST_SEED alone, or POLLUX_SIM_SEEDS of them from POLLUX_SIM_FIRST on.
 struct SeedRange {
